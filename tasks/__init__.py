@@ -1,0 +1,1 @@
+"""The work: microtasks, who leased and answered them, and what the answers come to. Never background jobs."""

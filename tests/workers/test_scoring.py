@@ -1,0 +1,62 @@
+import numpy as np
+import pytest
+from scipy.stats import beta
+
+from workers import scoring
+
+
+def test_a_score_is_the_beta_posterior():
+    score = scoring.posterior_accuracy(8, 10, 0.6)
+    expected = beta(8 + 3, 2 + 2)
+    assert score.mean == pytest.approx(expected.mean())
+    assert (score.p05, score.p95) == (pytest.approx(expected.ppf(0.05)), pytest.approx(expected.ppf(0.95)))
+    assert score.n == 10
+
+
+def test_without_evidence_a_worker_is_like_the_crowd():
+    score = scoring.posterior_accuracy(0, 0, 0.8)
+    assert score.mean == pytest.approx(0.8)
+    assert score.p05 < 0.5 < 0.8 < score.p95
+
+
+def test_many_workers_are_scored_at_once_on_fractional_evidence():
+    score = scoring.posterior_accuracy([0.0, 4.5, 99.9], [0.0, 9.0, 100.0], 0.7)
+    assert score.mean.shape == score.p05.shape == score.p95.shape == score.n.shape == (3,)
+    assert (score.p05 < score.mean).all()
+    assert (score.mean < score.p95).all()
+    for index, (correct, total) in enumerate([(0.0, 0.0), (4.5, 9.0), (99.9, 100.0)]):
+        assert score.mean[index] == scoring.posterior_accuracy(correct, total, 0.7).mean
+
+
+def test_more_evidence_narrows_the_interval():
+    score = scoring.posterior_accuracy(np.array([8, 80, 800]), np.array([10, 100, 1000]), 0.8)
+    np.testing.assert_allclose(score.mean, 0.8)
+    assert (np.diff(score.p95 - score.p05) < 0).all()
+
+
+def test_the_interval_covers_the_truth_nine_times_in_ten():
+    rng = np.random.default_rng(1)
+    accuracy = rng.beta(0.8 * 20, 0.2 * 20, 20_000)
+    score = scoring.posterior_accuracy(rng.binomial(30, accuracy), np.full(20_000, 30), 0.8, strength=20)
+    assert ((score.p05 < accuracy) & (accuracy < score.p95)).mean() == pytest.approx(0.9, abs=0.01)
+
+
+def test_the_prior_is_the_crowd_drawn_weakly_to_three_quarters():
+    assert scoring.prior([], []) == 0.75
+    assert scoring.prior([10], [10]) == pytest.approx(17.5 / 20)
+    assert scoring.prior(np.full(1000, 9.0), np.full(1000, 10.0)) == pytest.approx(0.9, abs=0.001)
+    assert 0 < scoring.prior(np.zeros(9), np.full(9, 1e6)) < scoring.prior(np.full(9, 1e6), np.full(9, 1e6)) < 1
+
+
+@pytest.mark.parametrize(
+    ("correct", "total", "prior_mean", "strength"),
+    [(2, 1, 0.5, 5), (-1, 1, 0.5, 5), (np.nan, 1, 0.5, 5), (0, np.inf, 0.5, 5), (1, 1, 1.0, 5), (1, 1, 0.5, 0)],
+)
+def test_nonsense_is_refused(correct, total, prior_mean, strength):
+    with pytest.raises(ValueError, match="between"):
+        scoring.posterior_accuracy(correct, total, prior_mean, strength)
+
+
+def test_rounding_of_fractional_evidence_is_forgiven():
+    tenths = sum([0.1] * 3)
+    assert scoring.posterior_accuracy(tenths, 0.3, 0.5).p95 <= 1.0
