@@ -1,0 +1,1 @@
+"""What every app stands on: errors, states, jobs, time, money, paging; it knows no app."""

@@ -1,0 +1,53 @@
+"""Strict reading of the environment: what is not understood is refused at start, by name."""
+
+import os
+import re
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
+
+
+def text(name: str, default: str = "") -> str:
+    return os.environ.get(name, default).strip()
+
+
+def words(name: str, default: str = "") -> list[str]:
+    return [word for word in re.split(r"[,\s]+", text(name, default)) if word]
+
+
+def flag(name: str, default: bool = False) -> bool:
+    value = text(name).lower()
+    if value == "":
+        return default
+    if value not in YES_NO:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(YES_NO)}")
+    return YES_NO[value]
+
+
+def number(name: str, default: int, least: int = 0, most: int = 2**31) -> int:
+    value = text(name)
+    if value == "":
+        return default
+    if not re.fullmatch(r"\d{1,12}", value) or not least <= int(value) <= most:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected a whole number from {least} to {most}")
+    return int(value)
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings for `postgresql://user:password@host:port/name?option=value`."""
+    parts = urlsplit(url)
+    if parts.scheme not in ("postgres", "postgresql") or len(parts.path) < 2:
+        raise ImproperlyConfigured("DATABASE_URL: expected postgresql://user:password@host:port/name")
+    options = dict(parse_qsl(parts.query))
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": unquote(parts.path[1:]),
+        "USER": unquote(parts.username or ""),
+        "PASSWORD": unquote(parts.password or ""),
+        "HOST": options.pop("host", unquote(parts.hostname or "")),
+        "PORT": str(parts.port or ""),
+        "OPTIONS": options,
+    }

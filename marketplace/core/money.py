@@ -1,0 +1,40 @@
+"""Money in micros: integers, a millionth of the currency's unit."""
+
+from decimal import Decimal, InvalidOperation
+
+from marketplace.core.errors import Invalid
+
+MICROS = 1_000_000
+BASIS_POINTS = 10_000
+DECIMALS = {"USD": 2, "EUR": 2, "GBP": 2, "CHF": 2, "JPY": 0, "KRW": 0, "BHD": 3, "KWD": 3}  # ISO 4217 minor units
+
+
+def fee_micros(amount_micros: int, basis_points: int) -> int:
+    """The fee on one amount, rounded down, so that n fees are n times one fee."""
+    return amount_micros * basis_points // BASIS_POINTS
+
+
+def whole_minor_units(amount_micros: int, currency: str) -> int:
+    """The part of an amount that a payout can move, in micros; the rest stays where it is."""
+    unit = MICROS // 10 ** DECIMALS[currency]
+    return amount_micros // unit * unit
+
+
+def parse(text: str) -> int:
+    """Read "0.05" as 50,000 micros; raise Invalid for anything that is not exactly so many micros."""
+    try:
+        micros = Decimal(text.strip()) * MICROS
+        exact = micros.is_finite() and micros == micros.to_integral_value()
+    except InvalidOperation:
+        exact = False
+    if not exact:
+        raise Invalid(f"{text!r} is not an amount of money with at most six decimals")
+    return int(micros)
+
+
+def show(amount_micros: int, currency: str) -> str:
+    """Write an amount for people: no fewer decimals than the currency has, no more than it needs."""
+    sign = "-" if amount_micros < 0 else ""
+    whole, rest = divmod(abs(amount_micros), MICROS)
+    decimals = f"{rest:06d}".rstrip("0").ljust(DECIMALS.get(currency, 2), "0")
+    return f"{sign}{whole:,}{'.' if decimals else ''}{decimals} {currency}"

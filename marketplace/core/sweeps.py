@@ -1,0 +1,67 @@
+"""Sweeps: small background steps that are due every few seconds, each safe twice and in several clusters at once."""
+
+import zlib
+from collections.abc import Callable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from marketplace.core import clock, jobs
+from marketplace.core.models import Sweep
+
+LOST_AFTER = timedelta(seconds=60)  # a queued sweep that never started (its cluster was killed) is queued again
+
+
+def tick() -> list[str]:
+    """Queue every sweep that is due; of several tickers one does it, the others return nothing."""
+    with transaction.atomic():
+        if not _try_lock("ticker"):
+            return []
+        at = clock.now()
+        rows = {sweep.name: sweep for sweep in Sweep.objects.all()}
+        due = [name for name, every_s in settings.SWEEPS.items() if _is_due(rows.get(name), at, every_s)]
+        for name in due:
+            Sweep.objects.update_or_create(name=name, defaults={"queued_at": at})
+            jobs.enqueue("marketplace.core.sweeps.run", name)
+        return due
+
+
+def run(name: str) -> None:
+    """Run one bounded step of a sweep unless it is running elsewhere; queue it again while it has more to do."""
+    from django.utils.module_loading import import_string
+
+    step: Callable[[], bool] = import_string(name)
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])
+        if not cursor.fetchone()[0]:
+            return
+    try:
+        Sweep.objects.update_or_create(name=name, defaults={"started_at": clock.now()})
+        more = step()
+        at = clock.now()
+        Sweep.objects.filter(name=name).update(ended_at=at, queued_at=at if more else None)
+        if more:
+            jobs.enqueue("marketplace.core.sweeps.run", name)
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
+
+
+def _is_due(sweep: Sweep | None, at: object, every_s: float) -> bool:
+    if sweep is None:
+        return True
+    if sweep.queued_at and sweep.queued_at > at - LOST_AFTER:  # type: ignore[operator]
+        return False
+    return sweep.ended_at is None or sweep.ended_at <= at - timedelta(seconds=every_s)  # type: ignore[operator]
+
+
+def _number(name: str) -> int:
+    return zlib.crc32(name.encode())
+
+
+def _try_lock(name: str) -> bool:
+    """Hold the advisory lock until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_number(name)])
+        return cursor.fetchone()[0]

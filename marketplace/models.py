@@ -1,0 +1,357 @@
+"""The offer: who asks, for what, about which items."""
+
+import hashlib
+from typing import Any, Self
+
+from django.contrib.auth.base_user import BaseUserManager
+from django.contrib.auth.models import AbstractUser
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+from marketplace.core.ids import PublicIdField, new
+from marketplace.core.states import known
+
+
+class Mode(models.TextChoices):
+    """Which kind of money: play money, the provider's test money, or real money; never mixed."""
+
+    SANDBOX = "sandbox"
+    TEST = "test"
+    LIVE = "live"
+
+
+class UserManager(BaseUserManager["User"]):
+    """Django's contract for making users by email address."""
+
+    def create_user(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        user = self.model(email=self.normalize_email(email).lower(), **fields)
+        user.set_password(password)
+        user.save(using=self._db)
+        return user
+
+    def create_superuser(self, email: str, password: str | None = None, **fields: Any) -> "User":
+        return self.create_user(email, password, is_staff=True, is_superuser=True, **fields)
+
+    def get_by_natural_key(self, username: str | None) -> "User":
+        return self.get(email=(username or "").lower())
+
+
+class User(AbstractUser):
+    """A person who signs in; with `is_staff`, an admin. Names and addresses stand nowhere else."""
+
+    username = None  # type: ignore[assignment]
+    first_name = None  # type: ignore[assignment]
+    last_name = None  # type: ignore[assignment]
+    public_id = PublicIdField("usr")
+    email = models.EmailField(unique=True)
+    name = models.CharField(max_length=120, blank=True)
+
+    USERNAME_FIELD = "email"
+    REQUIRED_FIELDS = []
+    objects = UserManager()  # type: ignore[assignment]
+
+    def __str__(self) -> str:
+        return self.name or self.public_id
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the person has shown that an address is theirs."""
+        return self.emailaddress_set.filter(verified=True).exists()  # type: ignore[attr-defined]
+
+
+class OrganisationQuerySet(models.QuerySet["Organisation"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(memberships__user=user)
+
+
+def _salt() -> str:
+    return new("salt")
+
+
+class Organisation(models.Model):
+    """Who asks and pays."""
+
+    public_id = PublicIdField("org")
+    name = models.CharField(max_length=120)
+    pseudonym_salt = models.CharField(max_length=24, default=_salt, editable=False)
+    frozen_at = models.DateTimeField(null=True, blank=True, help_text="Its work stops at the next claim.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = OrganisationQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+    def pseudonym(self, worker: str) -> str:
+        """The name under which this organisation, and no other, knows the worker with this public id."""
+        return "w_" + hashlib.sha256(f"{self.pseudonym_salt}:{worker}".encode()).hexdigest()[:16]
+
+
+class Role(models.TextChoices):
+    OWNER = "owner"  # money and members too
+    MANAGER = "manager"  # projects and data too
+    REVIEWER = "reviewer"  # sees the work and decides on answers
+
+
+class Membership(models.Model):
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="memberships")
+    user = models.ForeignKey(User, models.CASCADE, related_name="memberships")
+    role = models.CharField(max_length=10, choices=Role)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["organisation", "user"], name="membership_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="membership_role_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.role} of {self.organisation}"
+
+
+class ApiKey(models.Model):
+    """A secret for programs: only its hash is kept, and it can do no more than its scopes."""
+
+    class Scope(models.TextChoices):
+        OFFER = "offer"  # organisations, projects, data, money of organisations
+        WORK = "work"  # claim, submit, earnings
+        ADMIN = "admin"  # settle disputes, for staff
+
+    public_id = PublicIdField("key")
+    user = models.ForeignKey(User, models.CASCADE, related_name="api_keys")
+    name = models.CharField(max_length=80)
+    digest = models.CharField(max_length=64, unique=True, editable=False)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope))
+    created_at = models.DateTimeField(auto_now_add=True)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class ProjectQuerySet(models.QuerySet["Project"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(organisation__memberships__user=user)
+
+    def offered(self) -> Self:
+        """Open to workers: published, not paused, its organisation not frozen."""
+        return self.filter(state=Project.State.OPEN, organisation__frozen_at=None)
+
+
+class Project(models.Model):
+    """A question about data, with its price and the confidence wanted."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"
+        OPEN = "open"
+        PAUSED = "paused"
+        CLOSED = "closed"
+
+    MOVES = {
+        State.DRAFT: {State.OPEN, State.CLOSED},
+        State.OPEN: {State.PAUSED, State.CLOSED},
+        State.PAUSED: {State.OPEN, State.CLOSED},
+    }
+
+    public_id = PublicIdField("prj")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="projects")
+    title = models.CharField(max_length=200)
+    description = models.TextField(blank=True)
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    mode = models.CharField(max_length=10, choices=Mode)
+    currency = models.CharField(max_length=3, default="USD")
+    schema = models.JSONField(default=dict)
+    schema_version = models.PositiveIntegerField(default=1)
+    price_micros = models.BigIntegerField()
+    redundancy_min = models.PositiveSmallIntegerField(default=3)
+    redundancy_max = models.PositiveSmallIntegerField(default=3)
+    target_confidence = models.FloatField(default=0.99)
+    page_size = models.PositiveSmallIntegerField(default=10)
+    lease_s = models.PositiveIntegerField(default=1800)
+    accept_after_s = models.PositiveIntegerField(default=3 * 24 * 3600)
+    appeal_window_s = models.PositiveIntegerField(default=14 * 24 * 3600)
+    gold_share = models.FloatField(default=0.1)
+    practice_size = models.PositiveSmallIntegerField(default=0)
+    pass_mark = models.FloatField(default=0.8)
+    pick_column = models.CharField(max_length=80, blank=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = ProjectQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            known("project", ["draft", "open", "paused", "closed"]),
+            models.CheckConstraint(condition=Q(mode__in=Mode.values), name="project_mode_known"),
+            models.CheckConstraint(condition=Q(price_micros__gt=0), name="project_price_positive"),
+            models.CheckConstraint(
+                condition=Q(redundancy_min__gte=1) & Q(redundancy_max__gte=models.F("redundancy_min")),
+                name="project_redundancy_ordered",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["id"], condition=Q(state="open"), name="project_open"),
+        ]
+
+    def __str__(self) -> str:
+        return self.title
+
+
+class Guideline(models.Model):
+    """One version of what workers are told, in Markdown; never edited."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="guidelines")
+    version = models.PositiveIntegerField()
+    text = models.TextField()
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "version"], name="guideline_version_once")]
+        ordering = ["-version"]
+
+    def __str__(self) -> str:
+        return f"{self.project} v{self.version}"
+
+
+class DatasetQuerySet(models.QuerySet["Dataset"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(organisation__memberships__user=user)
+
+
+class Dataset(models.Model):
+    """Items of one organisation; each import makes its next version."""
+
+    public_id = PublicIdField("dat")
+    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="datasets")
+    name = models.CharField(max_length=200)
+    version = models.PositiveIntegerField(default=0, help_text="The last import that ended.")
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = DatasetQuerySet.as_manager()
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Import(models.Model):
+    """One file on its way into a dataset, with how far it has come."""
+
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        RUNNING = "running"
+        DONE = "done"
+        FAILED = "failed"
+
+    class Format(models.TextChoices):
+        CSV = "csv"
+        JSONL = "jsonl"
+
+    MOVES = {
+        State.WAITING: {State.RUNNING, State.FAILED},
+        State.RUNNING: {State.DONE, State.FAILED},
+    }
+
+    public_id = PublicIdField("imp")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="imports")
+    project = models.ForeignKey(
+        Project, models.SET_NULL, null=True, help_text="Whose label schema checks the truth columns."
+    )
+    version = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.WAITING)
+    format = models.CharField(max_length=10, choices=Format)
+    file = models.FileField(upload_to="imports/")
+    key_column = models.CharField(max_length=80, blank=True)
+    truth_columns = models.JSONField(default=dict, help_text="Column -> field whose truth it holds.")
+    bytes_total = models.BigIntegerField()
+    bytes_done = models.BigIntegerField(default=0)
+    line = models.BigIntegerField(default=0, help_text="The last line that is in the dataset or reported.")
+    header = models.JSONField(null=True)
+    good = models.BigIntegerField(default=0)
+    duplicates = models.BigIntegerField(default=0)
+    bad = models.BigIntegerField(default=0)
+    failure = models.TextField(blank=True)
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            known("import", ["waiting", "running", "done", "failed"]),
+            models.UniqueConstraint(fields=["dataset", "version"], name="import_version_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.dataset} v{self.version}"
+
+
+class BadRow(models.Model):
+    """A row that could not be taken: which line, which column, and what was expected."""
+
+    import_run = models.ForeignKey(Import, models.CASCADE, related_name="bad_rows")
+    line = models.BigIntegerField()
+    column = models.CharField(max_length=200, blank=True)
+    code = models.CharField(max_length=40)
+    message = models.TextField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["import_run", "line"], name="badrow_line_once")]
+        ordering = ["line"]
+
+    def __str__(self) -> str:
+        return f"line {self.line}: {self.message}"
+
+
+class Item(models.Model):
+    """One distinct payload of a dataset; equal rows are the same item."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="items")
+    content_hash = models.BinaryField(max_length=32)
+    payload = models.JSONField()
+    truth = models.JSONField(null=True, help_text="Field -> known right value.")
+    version = models.PositiveIntegerField(help_text="The import that brought it first.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "content_hash"], name="item_content_once"),
+        ]
+        indexes = [models.Index(fields=["dataset", "id"], name="item_in_order")]
+
+    def __str__(self) -> str:
+        return f"item {self.pk}"
+
+
+class ItemAlias(models.Model):
+    """A requester's own key for an item; several keys may mean the same item."""
+
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
+    version = models.PositiveIntegerField()
+    key = models.CharField(max_length=200)
+    item = models.ForeignKey(Item, models.CASCADE, related_name="aliases")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["dataset", "version", "key"], name="itemalias_key_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.key
+
+
+class AuditEvent(models.Model):
+    """Who did what to which row; keys, never names or addresses. Append-only."""
+
+    at = models.DateTimeField(default=timezone.now)
+    actor_id = models.BigIntegerField(null=True, help_text="User, or nobody: a sweep.")
+    verb = models.CharField(max_length=60)
+    target_type = models.CharField(max_length=40)
+    target_id = models.BigIntegerField()
+    facts = models.JSONField(default=dict)
+
+    class Meta:
+        indexes = [models.Index(fields=["target_type", "target_id", "id"], name="auditevent_of_target")]
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.target_type} {self.target_id}"

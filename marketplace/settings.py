@@ -1,0 +1,259 @@
+"""The one settings file. Without any environment it serves this machine only, with play money."""
+
+import secrets
+from pathlib import Path
+
+from csp.constants import NONE, SELF
+from django.core.exceptions import ImproperlyConfigured
+
+from marketplace.core import env
+from marketplace.core.embedded import server as embedded
+
+ROOT = Path(__file__).resolve().parent.parent
+STATE = ROOT / ".data"  # everything this installation writes beside the database
+
+
+def _local_secret() -> str:
+    """A secret of this clone alone, made once; production must bring its own."""
+    path = STATE / "secret_key"
+    if not path.exists():
+        STATE.mkdir(mode=0o700, exist_ok=True)
+        fresh = path.with_suffix(f".{secrets.token_hex(4)}")
+        fresh.touch(mode=0o600)
+        fresh.write_text(secrets.token_urlsafe(50))
+        try:
+            path.hardlink_to(fresh)  # the first of several processes wins
+        except FileExistsError:
+            pass
+        fresh.unlink()
+    return path.read_text()
+
+
+# Where it runs
+PRODUCTION = env.flag("PRODUCTION")
+DEBUG = env.flag("DEBUG")
+SECRET_KEY = env.text("SECRET_KEY") or ("" if PRODUCTION else _local_secret())
+DATABASE_URL = env.text("DATABASE_URL")
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost 127.0.0.1 [::1]")
+CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+if PRODUCTION and not (SECRET_KEY and DATABASE_URL and ALLOWED_HOSTS):
+    raise ImproperlyConfigured("PRODUCTION=1 needs SECRET_KEY, DATABASE_URL and ALLOWED_HOSTS")
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other")
+
+# Money
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
+PLAY_MONEY = env.flag("PLAY_MONEY", default=not PRODUCTION)
+if STRIPE_SECRET_KEY:
+    raise ImproperlyConfigured("STRIPE_SECRET_KEY: this version moves play money only; unset it")
+if not PLAY_MONEY:
+    raise ImproperlyConfigured("PLAY_MONEY=1 must be set to serve with play money, the only kind this version has")
+MODE = "sandbox"
+CURRENCIES = env.words("CURRENCIES", "USD EUR GBP CHF JPY")
+FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
+PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
+PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
+
+# Limits
+IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)
+IMPORT_ROW_MOST_BYTES = env.number("IMPORT_ROW_MOST_BYTES", 1_000_000, most=10**8)
+IMPORT_BAD_ROWS_KEPT = env.number("IMPORT_BAD_ROWS_KEPT", 1_000)
+IMPORT_STEP_ROWS = env.number("IMPORT_STEP_ROWS", 5_000, least=1)
+BODY_MOST_BYTES = env.number("BODY_MOST_BYTES", 2_000_000)
+PAGE_MOST_TASKS = env.number("PAGE_MOST_TASKS", 100, least=1, most=500)
+PRICE_MOST_MICROS = env.number("PRICE_MOST_MICROS", 1_000_000_000, most=10**12)
+REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
+PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
+APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
+ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
+ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)
+DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_MOST_BYTES
+FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+
+INSTALLED_APPS = [
+    "tasks",  # the highest first: its templates and commands win
+    "payments",
+    "workers",
+    "marketplace",
+    "marketplace.core",
+    "allauth",
+    "allauth.account",
+    "allauth.headless",
+    "rest_framework",
+    "django_filters",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "django_q",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.postgres",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
+]
+
+ROOT_URLCONF = "marketplace.urls"
+WSGI_APPLICATION = "marketplace.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+                "marketplace.web.context.site",
+            ],
+        },
+    }
+]
+
+# Database: a server by DATABASE_URL, otherwise an embedded PostgreSQL that belongs to this clone
+DATABASES = {"default": env.database(DATABASE_URL) if DATABASE_URL else embedded.settings(ROOT)}
+DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Background work: the cluster runs jobs, its ticker queues each sweep as often as said here (seconds)
+Q_CLUSTER = {
+    "name": "manyhands",
+    "orm": "default",
+    "workers": env.number("CLUSTER_WORKERS", 2, least=1, most=64),
+    "bulk": 1,
+    "queue_limit": 4,
+    "poll": 0.2,
+    "timeout": 120,
+    "retry": 600,  # > timeout x ((queue_limit + bulk) / workers + 1)
+    "max_attempts": 5,
+    "save_limit": 1000,
+    "catch_up": False,
+    "label": "Jobs",
+}
+SWEEPS = {
+    "tasks.jobs.fill": 2,
+    "tasks.jobs.expire": 2,
+    "tasks.jobs.grade": 2,
+    "tasks.jobs.update_consensus": 2,
+    "tasks.jobs.accept": 2,
+    "tasks.jobs.settle": 2,
+    "tasks.jobs.close": 5,
+    "tasks.jobs.uphold_overdue": 30,
+    "payments.jobs.payouts": 5,
+    "marketplace.jobs.imports": 5,
+    "marketplace.jobs.forget_replies": 3600,
+}
+
+# Accounts
+AUTH_USER_MODEL = "marketplace.User"
+AUTHENTICATION_BACKENDS = ["allauth.account.auth_backends.AuthenticationBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+ACCOUNT_USER_MODEL_USERNAME_FIELD = None
+ACCOUNT_LOGIN_METHODS = {"email"}
+ACCOUNT_SIGNUP_FIELDS = ["email*", "password1*"]
+ACCOUNT_EMAIL_VERIFICATION = "optional"  # the unconfirmed may draft, not publish or be paid
+ACCOUNT_CONFIRM_EMAIL_ON_GET = False
+ACCOUNT_LOGOUT_REDIRECT_URL = "/"
+ACCOUNT_PREVENT_ENUMERATION = True
+HEADLESS_ONLY = False
+LOGIN_REDIRECT_URL = "/"
+LOGIN_URL = "account_login"
+EMAIL_URL = env.text("EMAIL_HOST")
+EMAIL_BACKEND = f"django.core.mail.backends.{'smtp' if EMAIL_URL else 'filebased'}.EmailBackend"
+EMAIL_FILE_PATH = STATE / "mail"
+EMAIL_HOST = EMAIL_URL or "localhost"
+EMAIL_PORT = env.number("EMAIL_PORT", 25, most=65535)
+EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
+EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Manyhands <noreply@localhost>")
+
+# API
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "marketplace.api.authentication.ApiKeyAuthentication",
+        "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PAGINATION_CLASS": "marketplace.core.paging.Keyset",
+    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "marketplace.core.problems.respond",
+    "PAGE_SIZE": 50,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Manyhands",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.1",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+    "COMPONENT_SPLIT_REQUEST": True,
+}
+
+# Files and pages
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = True
+WHITENOISE_AUTOREFRESH = DEBUG
+MEDIA_ROOT = Path(env.text("MEDIA_ROOT") or STATE / "media")
+MEDIA_URL = "/media/"  # never served: imports are read by jobs only
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF, "data:"],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    }
+}
+SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
+X_FRAME_OPTIONS = "DENY"
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+SILENCED_SYSTEM_CHECKS: list[str] = []
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
+    "loggers": {"django.request": {"level": "ERROR"}},
+}

@@ -1,0 +1,16 @@
+"""Every address of the site; the only file below `tasks` that may look up."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+urlpatterns = [
+    path("", include("marketplace.web.urls")),
+    path("", include("payments.web.urls")),
+    path("", include("tasks.web.urls")),
+    path("accounts/", include("allauth.account.urls")),
+    path("_allauth/", include("allauth.headless.urls")),
+    path("api/v1/", include("marketplace.api.urls")),
+    path("api/v1/", include("payments.api.urls")),
+    path("api/v1/", include("tasks.api.urls")),
+    path("admin/", admin.site.urls),
+]
