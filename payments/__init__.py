@@ -1,0 +1,1 @@
+"""Money: accounts, entries, reserves, payouts. Knows organisations and users, not tasks."""
