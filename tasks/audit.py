@@ -1,0 +1,79 @@
+"""What must hold between answers, seats and money, checked against the database."""
+
+from django.db import connection
+
+from payments import ledger
+
+CHECKS = {
+    "a task's seats are not its answers": """
+        SELECT t.id FROM tasks_task t LEFT JOIN tasks_answer a
+            ON a.task_id = t.id AND a.attempt = 0 AND a.state IN ('leased', 'submitted', 'accepted')
+        WHERE NOT EXISTS (SELECT 1 FROM tasks_gold g WHERE g.task_id = t.id)
+        GROUP BY t.id HAVING count(a.id) <> t.taken""",
+    "a task has more answers than were bought": "SELECT id FROM tasks_task WHERE taken > bought OR taken < 0",
+    "a worker answered a task twice": """
+        SELECT task_id FROM tasks_answer WHERE state NOT IN ('returned', 'expired')
+        GROUP BY worker_id, task_id, attempt HAVING count(*) > 1""",
+    "an open assignment's answers are not leased, or the other way round": """
+        SELECT s.id FROM tasks_assignment s JOIN tasks_answer a ON a.assignment_id = s.id
+        WHERE (s.state = 'open') <> (a.state = 'leased') AND NOT (s.state = 'open' AND a.state = 'skipped')""",
+    "an answer is settled by an entry that is not a settlement": """
+        SELECT a.id FROM tasks_answer a JOIN payments_entry e ON e.id = a.entry_id WHERE e.kind <> 'settlement'""",
+    "a settlement moved another sum than its answers come to": """
+        WITH paid AS (SELECT entry_id, sum(price_micros + fee_micros) AS micros FROM tasks_answer
+                      WHERE entry_id IS NOT NULL GROUP BY entry_id),
+             moved AS (SELECT e.id, sum(t.amount_micros) AS micros FROM payments_entry e
+                       JOIN payments_transfer t ON t.entry_id = e.id WHERE e.kind = 'settlement' GROUP BY e.id)
+        SELECT coalesce(id, entry_id) FROM paid FULL JOIN moved ON moved.id = paid.entry_id
+        WHERE paid.micros IS DISTINCT FROM moved.micros""",
+    "a worker was settled another sum than their answers come to": """
+        WITH earned AS (SELECT w.user_id, b.currency, b.mode, sum(a.price_micros) AS micros FROM tasks_answer a
+                        JOIN workers_worker w ON w.id = a.worker_id JOIN tasks_batch b ON b.id = a.batch_id
+                        WHERE a.entry_id IS NOT NULL GROUP BY 1, 2, 3),
+             settled AS (SELECT acc.user_id, acc.currency, acc.mode, sum(t.amount_micros) AS micros
+                         FROM payments_transfer t JOIN payments_entry e ON e.id = t.entry_id
+                         JOIN payments_account acc ON acc.id = t.credit_id
+                         WHERE e.kind = 'settlement' AND acc.kind = 'earnings' GROUP BY 1, 2, 3)
+        SELECT coalesce(earned.user_id, settled.user_id) FROM earned
+        FULL JOIN settled USING (user_id, currency, mode) WHERE earned.micros IS DISTINCT FROM settled.micros""",
+    "a reserve does not cover what its batch may come to owe": """
+        WITH owed AS (
+            SELECT batch_id, sum(price_micros + fee_micros) AS micros FROM tasks_answer a
+            WHERE a.state IN ('leased', 'submitted') OR (a.state IN ('accepted', 'excluded') AND a.entry_id IS NULL)
+                OR (a.state = 'rejected' AND EXISTS (
+                    SELECT 1 FROM tasks_decision d LEFT JOIN tasks_appeal p ON p.decision_id = d.id
+                    WHERE d.answer_id = a.id AND d.state = 'standing'
+                        AND (p.state = 'open' OR (p.id IS NULL AND d.contestable_until > clock_timestamp()))))
+            GROUP BY batch_id),
+        seats AS (SELECT t.batch_id, sum(greatest(b.redundancy_max, t.bought) - t.taken) * (b.price_micros +
+                         b.price_micros * b.fee_bp / 10000) AS micros
+                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id
+                  WHERE b.state = 'open' AND t.state = 'open' GROUP BY t.batch_id, b.price_micros, b.fee_bp)
+        SELECT b.id FROM tasks_batch b JOIN payments_reserve r ON r.subject = 'batch:' || b.id
+        JOIN payments_account acc ON acc.id = r.account_id
+        LEFT JOIN owed ON owed.batch_id = b.id LEFT JOIN seats ON seats.batch_id = b.id
+        WHERE acc.credits_micros - acc.debits_micros < coalesce(owed.micros, 0) + coalesce(seats.micros, 0)""",
+    "reliability is not what its evidence comes to": """
+        WITH told AS (SELECT e.worker_id, e.project_id, sum(e.correct) AS correct, count(*) AS judged
+                      FROM tasks_evidence e LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id
+                      WHERE v.id IS NULL GROUP BY 1, 2)
+        SELECT coalesce(told.worker_id, r.worker_id) FROM told
+        FULL JOIN workers_reliability r USING (worker_id, project_id)
+        WHERE abs(coalesce(told.judged, 0) - coalesce(r.judged, 0)) > 0.001
+            OR abs(coalesce(told.correct, 0) - coalesce(r.correct, 0)) > 0.001""",
+}
+
+
+def check() -> list[str]:
+    """Every promise that does not hold, as a sentence with its first broken row; empty: all hold."""
+    return [*_broken(), *ledger.audit()]
+
+
+def _broken() -> list[str]:
+    found = []
+    with connection.cursor() as sql:
+        for sentence, query in CHECKS.items():
+            sql.execute(f"SELECT * FROM ({query}) AS broken LIMIT 1")
+            if row := sql.fetchone():
+                found.append(f"{sentence} (row {row[0]})")
+    return found

@@ -1,0 +1,309 @@
+"""Putting a dataset to work: what it will cost, publishing, filling with tasks, closing, giving the rest back."""
+
+import math
+from dataclasses import dataclass, field
+from itertools import islice
+
+from django.conf import settings
+from django.db import connection, transaction
+from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+
+from marketplace import accounts, audit
+from marketplace.core import clock, jobs, money, states
+from marketplace.core.errors import Forbidden
+from marketplace.labels import schema as label_schema
+from marketplace.models import Dataset, Guideline, Item, Project, Role, User
+from payments import reserves
+from payments.models import Account
+from tasks import seats
+from tasks.errors import NotPublishable
+from tasks.models import Answer, Appeal, Batch, Decision, Gold, Task
+
+FILL_STEP = 10_000
+TRIM_STEP = 10_000
+PROBLEMS_SHOWN = 20
+PINNED = (
+    *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
+    *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
+    *("gold_share", "practice_size", "pass_mark", "pick_column"),
+)
+
+
+@dataclass(frozen=True)
+class Quote:
+    """What publishing would buy and set aside, and what stands in its way."""
+
+    items: int
+    gold: int
+    practice_gold: int
+    answers_most: int
+    gold_answers_most: int
+    lines: dict[str, int]
+    fee_micros: int
+    available_micros: int
+    currency: str
+    mode: str
+    problems: list[str] = field(default_factory=list)
+
+    @property
+    def total_micros(self) -> int:
+        return sum(self.lines.values())
+
+    @property
+    def missing_micros(self) -> int:
+        return max(0, self.total_micros - self.available_micros)
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a batch has come, and what it has cost."""
+
+    tasks: int
+    closed: int
+    answers_bought: int
+    answers_in: int
+    accepted: int
+    rejected: int
+    excluded: int
+    waiting: int
+    leased: int
+    gold_answers: int
+    spent_micros: int
+    reserved_micros: int
+    currency: str
+
+
+def quote(project: Project, dataset: Dataset) -> Quote:
+    """What putting this dataset to work would cost at most."""
+    items = _items(project, dataset)
+    gold = items.filter(truth__isnull=False).count()
+    tasks = items.filter(truth__isnull=True).count()
+    practice = min(gold, 2 * project.practice_size) if project.gold_share else gold
+    answers = tasks * project.redundancy_max
+    hidden = math.ceil(answers * project.gold_share) if gold > practice else 0
+    fee = money.fee_micros(project.price_micros, settings.FEE_BP)
+    each = project.price_micros + fee
+    prepaid = Account.objects.filter(
+        kind=Account.Kind.PREPAID, organisation=project.organisation, currency=project.currency, mode=project.mode
+    )
+    return Quote(
+        items=tasks,
+        gold=gold,
+        practice_gold=practice if project.practice_size else 0,
+        answers_most=answers,
+        gold_answers_most=hidden,
+        lines={"answers": answers * each, "gold": hidden * each},
+        fee_micros=(answers + hidden) * fee,
+        available_micros=sum(account.balance_micros for account in prepaid),
+        currency=project.currency,
+        mode=project.mode,
+        problems=_problems(project, dataset, tasks, gold),
+    )
+
+
+@transaction.atomic
+def publish(project: Project, dataset: Dataset, by: User) -> Batch:
+    """Pin the terms, set the money aside and have the tasks made; all of it or nothing."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    if not by.is_confirmed:
+        raise Forbidden("confirm your email address before publishing")
+    project = Project.objects.select_for_update().get(pk=project.pk)
+    offer = quote(project, dataset)
+    if offer.problems:
+        raise NotPublishable(offer.problems[0], problems=offer.problems)
+    batch = Batch.objects.create(
+        project=project,
+        number=(project.batches.aggregate(last=Max("number"))["last"] or 0) + 1,
+        dataset=dataset,
+        dataset_version=dataset.version,
+        fee_bp=settings.FEE_BP,
+        gold_bought=offer.gold_answers_most,
+        published_by=by,
+        published_at=clock.now(),
+        **{name: getattr(project, name) for name in PINNED},
+    )
+    lines = {name: micros for name, micros in offer.lines.items() if micros}
+    reserves.open(project, batch.subject, lines, batch.fee_bp, batch.currency, batch.mode)
+    if project.state == Project.State.DRAFT:
+        states.move(project, Project.State.OPEN)
+    audit.record(by, "publish", batch, total_micros=offer.total_micros)
+    jobs.enqueue("tasks.jobs.fill_batch", batch.pk)
+    return batch
+
+
+@transaction.atomic
+def fill(pk: int) -> bool:
+    """Make the next tasks of a batch out of its items, and open it with the last; True while there are more."""
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
+    if batch.state != Batch.State.FILLING:
+        return False
+    items = Item.objects.filter(
+        dataset=batch.dataset_id, version__lte=batch.dataset_version, pk__gt=batch.filled_to
+    ).order_by("pk")
+    last = items.values_list("pk", flat=True)[FILL_STEP - 1 : FILL_STEP].first()
+    upto = last or items.aggregate(last=Max("pk"))["last"] or batch.filled_to
+    made = _make_tasks(batch, upto)
+    _make_gold(batch, upto)
+    Batch.objects.filter(pk=pk).update(items=F("items") + made, filled_to=upto)
+    if last is None:
+        _choose_practice(batch)
+        states.move(batch, Batch.State.OPEN)
+    return last is not None
+
+
+@transaction.atomic
+def close(batch: Batch, by: User | None) -> None:
+    """Give out no more of it; leases that are out may still be handed in, and the rest of the reserve returns."""
+    if by:
+        accounts.require(by, batch.project.organisation, Role.MANAGER)
+    states.move(batch, Batch.State.CLOSED, closed_at=clock.now())
+    audit.record(by, "close", batch)
+
+
+@transaction.atomic
+def close_project(project: Project, by: User) -> None:
+    """Close a project with all its batches."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    states.move(project, Project.State.CLOSED)
+    audit.record(by, "close", project)
+    for batch in project.batches.exclude(state=Batch.State.CLOSED).order_by("pk"):
+        close(batch, by)
+
+
+def close_finished(limit: int = 100) -> bool:
+    """Close batches in which every task is closed and every answer decided."""
+    unsettled = Task.objects.filter(batch=OuterRef("pk"), state=Task.State.OPEN)
+    undecided = Answer.objects.filter(batch=OuterRef("pk"), state__in=["leased", "submitted"], attempt=0)
+    running = Batch.objects.filter(~Exists(unsettled), ~Exists(undecided), state=Batch.State.OPEN)
+    for batch in running.select_related("project__organisation").order_by("pk")[:limit]:
+        close(batch, None)
+    return False
+
+
+@transaction.atomic
+def return_rest(pk: int) -> bool:
+    """Give back what a closed batch can no longer come to owe; True while there is more to withdraw."""
+    batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
+    if batch.state != Batch.State.CLOSED or batch.returned_at:
+        return False
+    if seats.trim(batch, TRIM_STEP):
+        return True
+    owed = owed_micros(batch)
+    reserves.release_all_but(batch.subject, owed)
+    if not owed:
+        Batch.objects.filter(pk=pk).update(returned_at=clock.now())
+    return False
+
+
+def owed_micros(batch: Batch) -> int:
+    """What the answers already given out may still cost: leased, waiting, unsettled, or rejected but contestable."""
+    answers = Answer.objects.filter(batch=batch)
+    cost = Sum(F("price_micros") + F("fee_micros"))
+    alive = answers.filter(Q(state__in=["leased", "submitted"]) | Q(state__in=["accepted", "excluded"], entry=None))
+    contestable = Q(contestable_until__gt=clock.now(), appeal=None) | Q(appeal__state=Appeal.State.OPEN)
+    rejections = Decision.objects.filter(
+        contestable, answer__batch=batch, kind=Decision.Kind.REJECT, state=Decision.State.STANDING
+    )
+    rejected = answers.filter(state=Answer.State.REJECTED, decisions__in=rejections)
+    return (alive.aggregate(sum=cost)["sum"] or 0) + (rejected.aggregate(sum=cost)["sum"] or 0)
+
+
+def progress(batch: Batch) -> Progress:
+    """How far the batch has come."""
+    tasks = batch.tasks.filter(gold=None).aggregate(
+        tasks=Count("id"), closed=Count("id", filter=Q(state="closed")), bought=Sum("bought")
+    )
+    answers = batch.answers.filter(attempt=0)
+    by_state = dict(answers.values_list("state").annotate(n=Count("id")).order_by())
+    spent = answers.filter(entry__isnull=False).aggregate(sum=Sum(F("price_micros") + F("fee_micros")))["sum"]
+    submitted = [Answer.State.SUBMITTED, Answer.State.ACCEPTED]
+    return Progress(
+        tasks=tasks["tasks"],
+        closed=tasks["closed"],
+        answers_bought=tasks["bought"] or 0,
+        answers_in=answers.filter(state__in=submitted, task__gold=None).count(),
+        accepted=by_state.get("accepted", 0),
+        rejected=by_state.get("rejected", 0),
+        excluded=by_state.get("excluded", 0),
+        waiting=by_state.get("submitted", 0),
+        leased=by_state.get("leased", 0),
+        gold_answers=answers.filter(state__in=submitted, task__gold__isnull=False).count(),
+        spent_micros=spent or 0,
+        reserved_micros=reserves.balance(batch.subject),
+        currency=batch.currency,
+    )
+
+
+def _items(project: Project, dataset: Dataset) -> QuerySet[Item]:
+    if dataset.organisation_id != project.organisation_id:
+        raise NotPublishable("the dataset belongs to another organisation")
+    return Item.objects.filter(dataset=dataset, version__lte=dataset.version)
+
+
+def _problems(project: Project, dataset: Dataset, tasks: int, gold: int) -> list[str]:
+    """Why this cannot be published, in words for the requester."""
+    found = []
+    if project.state == Project.State.CLOSED:
+        found.append("the project is closed")
+    if project.mode != settings.MODE:
+        found.append(f"the project was drafted for {project.mode} money; draft a new one")
+    if not project.schema.get("fields"):
+        found.append("the label schema has no fields")
+    if not tasks:
+        found.append("the dataset has no item without a truth, so there is nothing to ask")
+    if project.practice_size > gold:
+        found.append(f"the practice wants {project.practice_size} items with a known truth, the dataset has {gold}")
+    return found + (_bad_truths(project, dataset) if project.schema.get("fields") else [])
+
+
+def _bad_truths(project: Project, dataset: Dataset) -> list[str]:
+    rows = _items(project, dataset).filter(truth__isnull=False).values_list("pk", "truth").order_by("pk")
+    wrong = (
+        f"the truth of item {pk} does not fit the label schema: {errors[0].path}: {errors[0].message}"
+        for pk, truth in rows.iterator()
+        if (errors := [e for e in label_schema.validate(project.schema, truth) if e.code != "missing"])
+    )
+    return list(islice(wrong, PROBLEMS_SHOWN))
+
+
+def _make_tasks(batch: Batch, upto: int) -> int:
+    with connection.cursor() as sql:
+        sql.execute(
+            """INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken, pick_key)
+               SELECT %s, id, 'open', 0, id, %s, 0, left(nullif(payload ->> %s, ''), 200) FROM marketplace_item
+               WHERE dataset_id = %s AND version <= %s AND id > %s AND id <= %s AND truth IS NULL ORDER BY id""",
+            [
+                batch.pk, batch.redundancy_min, batch.pick_column,
+                batch.dataset_id, batch.dataset_version, batch.filled_to, upto,
+            ],
+        )  # fmt: skip
+        return sql.rowcount
+
+
+def _make_gold(batch: Batch, upto: int) -> None:
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH chosen AS (
+                   SELECT id, truth FROM marketplace_item
+                   WHERE dataset_id = %s AND version <= %s AND id > %s AND id <= %s AND truth IS NOT NULL),
+               made AS (
+                   INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken)
+                   SELECT %s, id, 'closed', 0, id, 0, 0 FROM chosen RETURNING id, item_id)
+               INSERT INTO tasks_gold (task_id, batch_id, purpose, state, truth, explanation, draw, served, missed)
+               SELECT made.id, %s, 'hidden', 'active', chosen.truth, '', random(), 0, 0
+               FROM made JOIN chosen ON chosen.id = made.item_id""",
+            [batch.dataset_id, batch.dataset_version, batch.filled_to, upto, batch.pk, batch.pk],
+        )
+
+
+def _choose_practice(batch: Batch) -> None:
+    """Set some gold apart for practice, at random; it is never hidden in work."""
+    gold = Gold.objects.filter(batch=batch)
+    count = 2 * batch.practice_size if batch.gold_share else gold.count()
+    if batch.practice_size:
+        chosen = list(gold.order_by("draw").values_list("pk", flat=True)[:count])
+        Gold.objects.filter(pk__in=chosen).update(purpose=Gold.Purpose.PRACTICE)
+
+
+def latest_guideline(project: Project) -> Guideline | None:
+    return project.guidelines.order_by("-version").first()

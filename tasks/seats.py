@@ -1,0 +1,156 @@
+"""Seats at tasks: the SQL that gives them, takes them back, and so decides the claim.
+
+Gold has no seats (bought = taken = 0); no statement here touches it. Rows are always locked in pk order.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from django.db import connection
+
+from tasks.models import Batch, Cursor
+
+HEAD = (-(2**31), -1)  # before every (priority, pos)
+
+# A scalar sub-select, not NOT EXISTS: one index probe a candidate, whatever the worker's history
+UNSEEN = """(SELECT 1 FROM tasks_answer a WHERE a.worker_id = %(worker)s AND a.task_id = t.id AND a.attempt = 0
+             AND NOT (a.state IN ('returned', 'expired')) LIMIT 1) IS NULL"""
+
+
+def next_in_queue(cursor: Cursor, after: tuple[int, int], limit: int, *, wait: bool) -> list[tuple[int, int, int]]:
+    """Lock the next open tasks this worker has not answered: (id, priority, pos) each.
+
+    Waiting for a locked task is for a claim that holds none; the others pass it by.
+    """
+    return _locked(
+        "t.open AND (t.priority, t.pos) > (%(priority)s, %(pos)s)",
+        {"priority": after[0], "pos": after[1], "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
+        wait,
+    )
+
+
+def by_pick_key(cursor: Cursor, keys: Sequence[str], limit: int, *, wait: bool) -> list[tuple[int, int, int]]:
+    """Lock open tasks that carry one of these keys, as next_in_queue does."""
+    return _locked(
+        "t.open AND t.pick_key = ANY(%(keys)s)",
+        {"keys": list(keys), "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
+        wait,
+    )
+
+
+def _locked(condition: str, values: dict[str, object], wait: bool) -> list[tuple[int, int, int]]:
+    with connection.cursor() as sql:
+        sql.execute(
+            f"""SELECT t.id, t.priority, t.pos FROM tasks_task t
+                WHERE t.batch_id = %(batch)s AND {condition} AND {UNSEEN}
+                ORDER BY t.priority, t.pos LIMIT %(limit)s FOR UPDATE OF t {"" if wait else "SKIP LOCKED"}""",
+            values,
+        )
+        return sql.fetchall()
+
+
+def take(tasks: Iterable[int]) -> None:
+    """Take one seat at each of these tasks, which are locked and open."""
+    with connection.cursor() as sql:
+        sql.execute("UPDATE tasks_task SET taken = taken + 1 WHERE id = ANY(%s)", [list(tasks)])
+
+
+def retake(tasks: Iterable[int]) -> set[int]:
+    """Take a seat again at those tasks that still have an open one, for a late answer; return which."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
+               UPDATE tasks_task t SET taken = t.taken + 1 FROM locked, tasks_batch b
+               WHERE t.id = locked.id AND t.open AND b.id = t.batch_id AND b.state = 'open' RETURNING t.id""",
+            [list(tasks)],
+        )
+        return {row[0] for row in sql.fetchall()}
+
+
+def free(tasks: Sequence[int]) -> None:
+    """Give seats back, one for each mention of a task; in a closed batch nobody may have them again."""
+    if not tasks:
+        return
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH freed AS (SELECT id, count(*)::int AS seats FROM unnest(%s::bigint[]) AS id GROUP BY id),
+                    locked AS (SELECT t.id FROM tasks_task t JOIN freed USING (id) WHERE t.taken > 0
+                               ORDER BY t.id FOR UPDATE OF t),
+                    changed AS (
+                        UPDATE tasks_task t SET taken = t.taken - freed.seats,
+                            bought = t.bought - CASE WHEN b.state = 'closed' THEN freed.seats ELSE 0 END
+                        FROM locked, freed, tasks_batch b
+                        WHERE t.id = locked.id AND freed.id = t.id AND b.id = t.batch_id RETURNING t.batch_id)
+               SELECT DISTINCT batch_id FROM changed""",
+            [list(tasks)],
+        )
+        reopened = [row[0] for row in sql.fetchall()]
+    bump(reopened)
+
+
+def buy(tasks: Iterable[int], most: int) -> list[int]:
+    """Buy one more answer for each task whose answers are all in; return those that got one."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
+               UPDATE tasks_task t SET bought = t.bought + 1 FROM locked
+               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought AND t.bought < %s
+               RETURNING t.id""",
+            [list(tasks), most],
+        )
+        return [row[0] for row in sql.fetchall()]
+
+
+def trim(batch: Batch, limit: int) -> int:
+    """Withdraw the open seats of a closed batch, some tasks at a time; return how many tasks had any."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH open AS (SELECT id FROM tasks_task WHERE batch_id = %s AND open ORDER BY id LIMIT %s FOR UPDATE)
+               UPDATE tasks_task t SET bought = t.taken FROM open WHERE t.id = open.id""",
+            [batch.pk, limit],
+        )
+        return sql.rowcount
+
+
+def bump(batches: Sequence[int]) -> None:
+    """Tell every cursor of these batches that tasks have reopened behind it."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """UPDATE tasks_batch b SET queue_epoch = queue_epoch + 1
+               FROM (SELECT id FROM tasks_batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) locked
+               WHERE b.id = locked.id""",
+            [sorted(batches)],
+        )
+
+
+def settle(tasks: Sequence[int]) -> list[int]:
+    """Close those of these open tasks whose every seat is taken; return which."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
+               UPDATE tasks_task t SET state = 'closed' FROM locked
+               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought RETURNING t.id""",
+            [list(tasks)],
+        )
+        return [row[0] for row in sql.fetchall()]
+
+
+def give_up(task: int, *, refill: bool) -> None:
+    """Take an answer out of a task: its seat reopens (paid for by the caller), or is withdrawn and the task closed."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """UPDATE tasks_task SET taken = taken - 1, bought = bought - CASE WHEN %s THEN 0 ELSE 1 END,
+                   state = CASE WHEN %s THEN 'open' ELSE 'closed' END
+               WHERE id = %s AND taken > 0 RETURNING batch_id""",
+            [refill, refill, task],
+        )
+        reopened = [row[0] for row in sql.fetchall()]
+    if refill:
+        bump(reopened)
+
+
+def restore(task: int) -> None:
+    """Put an answer back into a task: into its open seat where there is one, otherwise into one of its own."""
+    with connection.cursor() as sql:
+        sql.execute(
+            "UPDATE tasks_task SET taken = taken + 1, bought = greatest(bought, taken + 1) WHERE id = %s", [task]
+        )

@@ -1,0 +1,40 @@
+"""Pay for accepted answers: some thousands at a time, each exactly once."""
+
+from collections import defaultdict
+
+from django.db import transaction
+
+from payments import ledger
+from payments.models import Reserve
+from tasks.models import Answer, Batch
+
+SETTLE_STEP = 10_000
+
+
+@transaction.atomic
+def settle(limit: int = SETTLE_STEP) -> bool:
+    """Move the price and fee of accepted, unsettled answers out of their reserves; True while there is more.
+
+    An answer is paid once because its entry was null under the lock that this transaction holds.
+    """
+    owed = Answer.objects.filter(state__in=["accepted", "excluded"], entry=None, price_micros__gt=0).order_by("pk")
+    answers = owed.select_for_update(skip_locked=True, of=("self",)).values_list(
+        "pk", "batch", "worker__user", "price_micros", "fee_micros"
+    )[:limit]
+    by_batch: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
+    for pk, batch, user, price, fee in answers:
+        by_batch[batch].append((pk, user, price, fee))
+    for batch, rows in sorted(by_batch.items()):
+        _settle_batch(batch, rows)
+    return sum(map(len, by_batch.values())) == limit
+
+
+def _settle_batch(batch: int, rows: list[tuple[int, int, int, int]]) -> None:
+    rewards: dict[int, int] = defaultdict(int)
+    for _, user, price, _ in rows:
+        rewards[user] += price
+    fee_micros = sum(fee for *_, fee in rows)
+    reserve = Reserve.objects.select_related("account", "project").get(subject=Batch(pk=batch).subject)
+    facts = {"project": reserve.project.public_id, "answers": len(rows)}
+    entry = ledger.post_settlement(f"settle:{batch}:{rows[0][0]}", reserve.account, rewards, fee_micros, facts=facts)
+    Answer.objects.filter(pk__in=[pk for pk, *_ in rows]).update(entry=entry)
