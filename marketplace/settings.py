@@ -1,5 +1,6 @@
 """The one settings file. Without any environment it serves this machine only, with play money."""
 
+import contextlib
 import secrets
 from pathlib import Path
 
@@ -8,6 +9,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from marketplace.core import env
 from marketplace.core.embedded import server as embedded
+from marketplace.core.money import DECIMALS
 
 ROOT = Path(__file__).resolve().parent.parent
 STATE = ROOT / ".data"  # everything this installation writes beside the database
@@ -21,10 +23,8 @@ def _local_secret() -> str:
         fresh = path.with_suffix(f".{secrets.token_hex(4)}")
         fresh.touch(mode=0o600)
         fresh.write_text(secrets.token_urlsafe(50))
-        try:
+        with contextlib.suppress(FileExistsError):
             path.hardlink_to(fresh)  # the first of several processes wins
-        except FileExistsError:
-            pass
         fresh.unlink()
     return path.read_text()
 
@@ -50,6 +50,8 @@ if not PLAY_MONEY:
     raise ImproperlyConfigured("PLAY_MONEY=1 must be set to serve with play money, the only kind this version has")
 MODE = "sandbox"
 CURRENCIES = env.words("CURRENCIES", "USD EUR GBP CHF JPY")
+if unknown := set(CURRENCIES) - DECIMALS.keys():
+    raise ImproperlyConfigured(f"CURRENCIES: {', '.join(sorted(unknown))}: expected some of {', '.join(DECIMALS)}")
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
@@ -215,11 +217,12 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "ENUM_NAME_OVERRIDES": {"MoneyStateEnum": "payments.models.Payout.State"},
 }
 
 # Files and pages
 STATIC_URL = "/static/"
-STATIC_ROOT = STATE / "static"
+STATIC_ROOT = env.text("STATIC_ROOT") or None  # without it, files are served from where they lie
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

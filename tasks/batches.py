@@ -3,6 +3,7 @@
 import math
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -18,6 +19,7 @@ from payments.models import Account
 from tasks import seats
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Appeal, Batch, Decision, Gold, Task
+from workers.models import Reliability
 
 FILL_STEP = 10_000
 TRIM_STEP = 10_000
@@ -232,6 +234,23 @@ def progress(batch: Batch) -> Progress:
         reserved_micros=reserves.balance(batch.subject),
         currency=batch.currency,
     )
+
+
+def workers(batch: Batch, most: int = 1000) -> list[dict[str, Any]]:
+    """Who worked on a batch, the most active first, under pseudonyms, with how accurate they are in its project."""
+    answers = batch.answers.filter(attempt=0, submitted_at__isnull=False)
+    rows = list(answers.values("worker", public=F("worker__public_id")).annotate(n=Count("id")).order_by("-n")[:most])
+    known = Reliability.objects.filter(project=batch.project_id, worker__in=[row["worker"] for row in rows])
+    scores = {score.worker_id: score for score in known}
+    figures = ("accuracy", "accuracy_p05", "accuracy_p95", "judged")
+    return [
+        {
+            "worker": batch.project.organisation.pseudonym(row["public"]),
+            "answers": row["n"],
+            **{name: getattr(scores.get(row["worker"]), name, None) for name in figures},
+        }
+        for row in rows
+    ]
 
 
 def _items(project: Project, dataset: Dataset) -> QuerySet[Item]:

@@ -106,8 +106,8 @@ def aggregate(batch: Batch, crowd: Crowd) -> Results:
 
 def _load(batch: Batch) -> Crowd:
     rows = list(
-        batch.answers.counted()  # type: ignore[attr-defined]
-        .filter(attempt=0)
+        Answer.objects.counted()
+        .filter(batch=batch, attempt=0)
         .order_by("pk")
         .values_list("pk", "task", "worker", "codes", "value")
     )
@@ -123,7 +123,7 @@ def _load(batch: Batch) -> Crowd:
         task=task,
         worker=worker,
         codes=np.array([row[3] for row in rows], np.int64).reshape(len(rows), width),
-        values=[row[4] for row in rows],
+        values=[row[4] or {} for row in rows],
         answers=np.array([row[0] for row in rows], np.int64),
         truth=known,
     )

@@ -53,7 +53,8 @@ def grade(limit: int = 500) -> bool:
     answers = list(
         waiting.select_for_update(skip_locked=True, of=("self",)).select_related("batch__project", "task__gold")[:limit]
     )
-    judged, missed = [], defaultdict(int)
+    judged: list[tuple[Answer, float]] = []
+    missed: dict[int, int] = defaultdict(int)
     for answer in answers:
         marks = right(answer.value or {}, answer.task.gold.truth, answer.batch.schema)
         share = sum(marks.values()) / len(marks) if marks else 1.0

@@ -109,7 +109,9 @@ class Task(models.Model):
     bought = models.PositiveSmallIntegerField()
     taken = models.PositiveSmallIntegerField(default=0)
     open = models.GeneratedField(
-        expression=Q(taken__lt=F("bought")), output_field=models.BooleanField(), db_persist=True
+        expression=Q(taken__lt=F("bought")),  # type: ignore[arg-type]
+        output_field=models.BooleanField(),
+        db_persist=True,
     )
     pick_key = models.CharField(max_length=200, null=True, help_text="Null: cannot be picked.")
 

@@ -4,6 +4,7 @@ Gold has no seats (bought = taken = 0); no statement here touches it. Rows are a
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -37,7 +38,7 @@ def by_pick_key(cursor: Cursor, keys: Sequence[str], limit: int, *, wait: bool) 
     )
 
 
-def _locked(condition: str, values: dict[str, object], wait: bool) -> list[tuple[int, int, int]]:
+def _locked(condition: str, values: dict[str, Any], wait: bool) -> list[tuple[int, int, int]]:
     with connection.cursor() as sql:
         sql.execute(
             f"""SELECT t.id, t.priority, t.pos FROM tasks_task t

@@ -13,20 +13,18 @@ SETTLE_STEP = 10_000
 
 @transaction.atomic
 def settle(limit: int = SETTLE_STEP) -> bool:
-    """Move the price and fee of accepted, unsettled answers out of their reserves; True while there is more.
+    """Move the price and fee of accepted, unsettled answers of one batch out of its reserve; True: ask again.
 
-    An answer is paid once because its entry was null under the lock that this transaction holds.
+    An answer is paid once because its entry was null under the lock that this transaction holds. One batch at a time,
+    so that several settlers lock accounts in one order.
     """
     owed = Answer.objects.filter(state__in=["accepted", "excluded"], entry=None, price_micros__gt=0).order_by("pk")
-    answers = owed.select_for_update(skip_locked=True, of=("self",)).values_list(
-        "pk", "batch", "worker__user", "price_micros", "fee_micros"
-    )[:limit]
-    by_batch: dict[int, list[tuple[int, int, int, int]]] = defaultdict(list)
-    for pk, batch, user, price, fee in answers:
-        by_batch[batch].append((pk, user, price, fee))
-    for batch, rows in sorted(by_batch.items()):
+    batch = owed.values_list("batch", flat=True).first()
+    answers = owed.filter(batch=batch).select_for_update(skip_locked=True, of=("self",))
+    rows = list(answers.values_list("pk", "worker__user", "price_micros", "fee_micros")[:limit])
+    if batch is not None and rows:
         _settle_batch(batch, rows)
-    return sum(map(len, by_batch.values())) == limit
+    return bool(rows)
 
 
 def _settle_batch(batch: int, rows: list[tuple[int, int, int, int]]) -> None:

@@ -1,0 +1,145 @@
+"""The admin's view of the work: appeals are settled here, with the evidence in view; all else is to be read."""
+
+from typing import Any, cast
+
+from django.contrib import admin, messages
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.template.response import TemplateResponse
+
+from marketplace.admin import ReadOnly
+from marketplace.core.errors import DomainError
+from marketplace.models import User
+from payments.admin import CappedPaginator
+from tasks import appeals
+from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold
+from workers import profiles
+from workers.models import Reliability, Worker
+
+OTHERS_SHOWN = 50
+
+
+class WorkAdmin(ReadOnly, admin.ModelAdmin):
+    paginator = CappedPaginator
+    show_full_result_count = False
+    ordering = ["-pk"]
+    list_per_page = 50
+
+
+@admin.register(Batch)
+class BatchAdmin(WorkAdmin):
+    list_display = ["public_id", "project", "number", "state", "items", "published_at", "closed_at", "returned_at"]
+    list_filter = ["state", "mode"]
+    list_select_related = ["project"]
+    search_fields = ["public_id", "project__public_id"]
+
+
+@admin.register(Gold)
+class GoldAdmin(WorkAdmin):
+    list_display = ["id", "batch", "purpose", "state", "served", "missed"]
+    list_filter = ["purpose", "state"]
+    list_select_related = ["batch__project"]
+    raw_id_fields = ["task", "batch"]
+
+
+@admin.register(Decision)
+class DecisionAdmin(WorkAdmin):
+    list_display = ["public_id", "kind", "state", "reason_code", "organisation", "decided_at", "contestable_until"]
+    list_filter = ["kind", "state", "reason_code"]
+    list_select_related = ["organisation"]
+    search_fields = ["public_id"]
+
+
+@admin.register(Worker)
+class WorkerAdmin(WorkAdmin):
+    list_display = ["public_id", "state", "joined_at"]
+    list_filter = ["state"]
+    search_fields = ["public_id"]
+    actions = ["suspend", "reinstate"]
+
+    @admin.action(description="Suspend: nothing more is offered", permissions=["view"])
+    def suspend(self, request: HttpRequest, chosen: Any) -> None:
+        self._each(request, chosen, profiles.suspend)
+
+    @admin.action(description="Reinstate", permissions=["view"])
+    def reinstate(self, request: HttpRequest, chosen: Any) -> None:
+        self._each(request, chosen, profiles.reinstate)
+
+    def _each(self, request: HttpRequest, chosen: Any, verb: Any) -> None:
+        for worker in chosen:
+            try:
+                verb(worker, cast(User, request.user), "by an admin")
+            except DomainError as refusal:
+                messages.error(request, f"{worker}: {refusal.detail}")
+
+
+@admin.register(Appeal)
+class AppealAdmin(WorkAdmin):
+    list_display = ["public_id", "state", "organisation", "reason_code", "opened_at", "due_at", "decided_at"]
+    list_filter = ["state"]
+    list_select_related = ["decision__organisation"]
+    search_fields = ["public_id", "decision__public_id"]
+    ordering = ["due_at"]
+
+    @admin.display(ordering="decision__organisation")
+    def organisation(self, appeal: Appeal) -> str:
+        return appeal.decision.organisation.name
+
+    @admin.display()
+    def reason_code(self, appeal: Appeal) -> str:
+        return appeal.decision.get_reason_code_display()
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show the case, or settle it with the verdict and the reason sent."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        appeal = get_object_or_404(_cases(), pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            _settle(request, appeal)
+            return redirect(request.path)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Appeal {appeal}"}
+        return TemplateResponse(request, "admin/tasks/appeal/settle.html", {**context, **case(appeal)})
+
+
+def case(appeal: Appeal) -> dict[str, Any]:
+    """All that is known about a contested answer, for the one who settles it."""
+    answer = appeal.decision.answer
+    others = Answer.objects.filter(task=answer.task_id, attempt=answer.attempt, submitted_at__isnull=False)
+    return {
+        "appeal": appeal,
+        "decision": appeal.decision,
+        "answer": answer,
+        "guideline": answer.batch.project.guidelines.filter(version=answer.assignment.guideline_version).first(),
+        "others": others.exclude(pk=answer.pk).select_related("worker").order_by("pk")[:OTHERS_SHOWN],
+        "consensus": Consensus.objects.filter(task=answer.task_id),
+        "gold": Gold.objects.filter(task=answer.task_id).first(),
+        "evidence": Evidence.objects.filter(answer=answer).select_related("void").order_by("pk"),
+        "reliability": Reliability.objects.filter(worker=answer.worker, project=answer.batch.project).first(),
+        "is_open": appeal.state == Appeal.State.OPEN,
+    }
+
+
+def _cases() -> Any:
+    return Appeal.objects.select_related(
+        "decision__organisation",
+        "decision__decided_by",
+        "decision__worker",
+        "decision__answer__task__item",
+        "decision__answer__batch__project",
+        "decision__answer__assignment",
+        "decision__answer__worker",
+        "decided_by",
+    )
+
+
+def _settle(request: HttpRequest, appeal: Appeal) -> None:
+    verdicts = {"uphold": appeals.uphold, "dismiss": appeals.dismiss}
+    verdict = verdicts.get(request.POST.get("verdict", ""))
+    if verdict is None:
+        messages.error(request, "Choose a verdict.")
+        return
+    try:
+        verdict(appeal, cast(User, request.user), request.POST.get("reason", ""))
+        messages.success(request, f"The appeal is {appeal.state}.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)

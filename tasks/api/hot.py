@@ -1,0 +1,110 @@
+"""The hot endpoints: claim, heartbeat, submit. Read by msgspec, idempotent by nature, no stored key."""
+
+from typing import Annotated, Any
+
+import msgspec
+from django.conf import settings
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from marketplace.api.authentication import HasScope
+from marketplace.core.errors import Invalid
+from marketplace.models import ApiKey, Project
+from tasks import assignments
+from tasks.api import authentication, serializers
+from tasks.models import Assignment
+from workers import profiles
+from workers.models import Worker
+
+Positive = Annotated[int, msgspec.Meta(ge=1)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=2**31 - 1)]
+
+
+class Claim(msgspec.Struct, forbid_unknown_fields=True):
+    tasks: Positive | None = None
+    pick: Annotated[list[str], msgspec.Meta(max_length=1000)] | None = None
+
+
+class Heartbeat(msgspec.Struct, forbid_unknown_fields=True):
+    active_s: Natural
+
+
+class AnswerIn(msgspec.Struct, forbid_unknown_fields=True):
+    position: Natural
+    value: Any
+
+
+class Submit(msgspec.Struct, forbid_unknown_fields=True):
+    answers: list[AnswerIn]
+    active_s: Natural | None = None
+
+
+class HotView(APIView):
+    authentication_classes = [authentication.AccessTokenAuthentication, *APIView.authentication_classes]
+    permission_classes = [HasScope]
+    scope = ApiKey.Scope.WORK
+
+
+class ClaimView(HotView):
+    @extend_schema(
+        request=serializers.ClaimSerializer,
+        responses={200: serializers.PageSerializer, 201: serializers.PageSerializer},
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Lease the next page of tasks; 200 with the same page when one is open already."""
+        wanted = read(request, Claim)
+        found = get_object_or_404(Project.objects.offered(), public_id=id)
+        lease = assignments.claim(worker_of(request), found, tasks=wanted.tasks, pick=wanted.pick)
+        return Response(serializers.page(lease), status=201 if lease.is_new else 200)
+
+
+class HeartbeatView(HotView):
+    @extend_schema(
+        operation_id="heartbeat", request=serializers.HeartbeatSerializer, responses=serializers.LeaseSerializer
+    )
+    def post(self, request: Request, id: str) -> Response:
+        """Keep the lease a while longer."""
+        lease = assignments.renew(_mine(request, id), read(request, Heartbeat).active_s)
+        return Response(serializers.LeaseSerializer(lease).data)
+
+
+class SubmitView(HotView):
+    @extend_schema(operation_id="submit", request=serializers.SubmitSerializer, responses=serializers.PageSerializer)
+    def post(self, request: Request, id: str) -> Response:
+        """Hand in the page; repeating it changes nothing."""
+        sent = read(request, Submit)
+        answers = {answer.position: answer.value for answer in sent.answers}
+        if len(answers) < len(sent.answers):
+            raise Invalid("a position is answered twice")
+        lease = assignments.submit(_mine(request, id), answers, sent.active_s)
+        return Response(serializers.page(lease))
+
+
+def worker_of(request: Request) -> Worker:
+    """Who asks, as a worker."""
+    user: Any = request.user
+    return user.worker if isinstance(user, authentication.TokenUser) else profiles.of(user)
+
+
+def read(request: Request, shape: type) -> Any:
+    """The body as `shape`, or Invalid with what was expected where."""
+    try:
+        return msgspec.json.decode(request.body or b"{}", type=shape)
+    except msgspec.ValidationError as error:
+        raise Invalid(str(error), errors=[{"path": _path(error), "code": "invalid", "message": str(error)}]) from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"the body is not JSON: {error}"[: settings.ERRORS_SHOWN * 10]) from None
+
+
+def _path(error: Exception) -> str:
+    """msgspec ends its messages with " - at `$.path`"."""
+    _, _, where = str(error).partition(" - at `$")
+    return where.rstrip("`").lstrip(".")
+
+
+def _mine(request: Request, id: str) -> Assignment:
+    mine = Assignment.objects.visible_to(worker_of(request))
+    return get_object_or_404(mine, public_id=id)

@@ -1,0 +1,296 @@
+"""What goes in and comes out at the edge of the work; shapes only, no writing."""
+
+from typing import Any
+
+from rest_framework import serializers
+
+from marketplace.api.serializers import Strict
+from tasks import assignments
+from tasks.models import Answer, Assignment, Decision
+
+
+class AccessTokenSerializer(Strict):
+    token = serializers.CharField()
+    expires_in_s = serializers.IntegerField()
+
+
+class OfferSerializer(Strict):
+    """A project as workers find it."""
+
+    id = serializers.CharField(source="public_id")
+    title = serializers.CharField()
+    description = serializers.CharField()
+    organisation = serializers.CharField(source="organisation.name")
+    price_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    mode = serializers.CharField()
+    page_size = serializers.IntegerField()
+    lease_s = serializers.IntegerField()
+    practice_size = serializers.IntegerField()
+    pass_mark = serializers.FloatField()
+    picking = serializers.SerializerMethodField()
+
+    def get_picking(self, project: Any) -> bool:
+        return bool(project.pick_column)
+
+
+class GuidelineTextSerializer(Strict):
+    version = serializers.IntegerField()
+    text = serializers.CharField()
+
+
+class OfferDetailSerializer(OfferSerializer):
+    """The same with what is needed to decide and to begin."""
+
+    guideline = GuidelineTextSerializer(allow_null=True)
+    schema = serializers.JSONField()
+    practice = serializers.CharField(help_text="none, needed, passed or failed")
+    median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
+
+
+class ClaimSerializer(Strict):
+    tasks = serializers.IntegerField(required=False, min_value=1, help_text="Fewer than a whole page.")
+    pick = serializers.ListField(
+        child=serializers.CharField(), required=False, help_text="Values of the pick column, where picking is allowed."
+    )
+
+
+class PageTaskSerializer(Strict):
+    position = serializers.IntegerField()
+    payload = serializers.JSONField()
+    state = serializers.CharField()
+    value = serializers.JSONField(allow_null=True)
+
+
+class AssignmentSerializer(Strict):
+    """A lease, without its tasks."""
+
+    id = serializers.CharField(source="public_id")
+    project = serializers.CharField(source="project.public_id")
+    batch = serializers.CharField(source="batch.public_id")
+    purpose = serializers.CharField()
+    state = serializers.CharField()
+    claimed_at = serializers.DateTimeField()
+    leased_until = serializers.DateTimeField()
+    submitted_at = serializers.DateTimeField(allow_null=True)
+    active_s = serializers.IntegerField()
+    guideline_version = serializers.IntegerField()
+    price_micros = serializers.SerializerMethodField(help_text="Of each task.")
+    currency = serializers.CharField(source="batch.currency")
+    score = serializers.FloatField(allow_null=True, help_text="Of a practice.")
+
+    def get_price_micros(self, lease: Assignment) -> int:
+        return lease.batch.price_micros if lease.purpose == Assignment.Purpose.WORK else 0
+
+
+class PageSerializer(AssignmentSerializer):
+    """A lease with all that is needed to do it."""
+
+    schema = serializers.JSONField(source="batch.schema")
+    tasks = PageTaskSerializer(many=True)
+    draft = serializers.JSONField(allow_null=True)
+    refused = serializers.ListField(child=serializers.IntegerField(), help_text="Positions that came too late.")
+
+
+def page(lease: Assignment) -> dict[str, Any]:
+    """A lease as PageSerializer writes it."""
+    tasks = assignments.pages(lease)
+    was_late = lease.state == Assignment.State.SUBMITTED
+    refused = [task["position"] for task in tasks if was_late and task["state"] == Answer.State.EXPIRED]
+    given = {"schema": lease.batch.schema, "tasks": tasks, "draft": lease.draft, "refused": refused}
+    return {**AssignmentSerializer(lease).data, **given}
+
+
+class HeartbeatSerializer(Strict):
+    active_s = serializers.IntegerField(min_value=0, help_text="Active seconds so far, all heartbeats together.")
+
+
+class LeaseSerializer(Strict):
+    leased_until = serializers.DateTimeField()
+    active_s = serializers.IntegerField()
+
+
+class AnswerInSerializer(Strict):
+    position = serializers.IntegerField(min_value=0)
+    value = serializers.JSONField(help_text="Field name -> value, as the label schema says.")
+
+
+class SubmitSerializer(Strict):
+    answers = AnswerInSerializer(many=True)
+    active_s = serializers.IntegerField(required=False, min_value=0)
+
+
+class PositionSerializer(Strict):
+    position = serializers.IntegerField(min_value=0)
+
+
+class GradedSerializer(PageTaskSerializer):
+    state = None  # type: ignore[assignment]
+    truth = serializers.JSONField()
+    right = serializers.JSONField(help_text="Field -> whether it was right.")
+    explanation = serializers.CharField(allow_blank=True)
+
+
+class FeedbackSerializer(Strict):
+    score = serializers.FloatField()
+    passed = serializers.BooleanField()
+    pass_mark = serializers.FloatField()
+    attempts_left = serializers.IntegerField()
+    answers = GradedSerializer(many=True)
+
+
+class AppealSerializer(Strict):
+    id = serializers.CharField(source="public_id")
+    decision = serializers.CharField(source="decision.public_id")
+    state = serializers.CharField()
+    statement = serializers.CharField()
+    opened_at = serializers.DateTimeField()
+    due_at = serializers.DateTimeField()
+    decided_at = serializers.DateTimeField(allow_null=True)
+    reason = serializers.CharField(allow_blank=True)
+
+
+class DecisionSerializer(Strict):
+    id = serializers.CharField(source="public_id")
+    answer = serializers.CharField(source="answer.public_id")
+    kind = serializers.CharField()
+    state = serializers.CharField()
+    reason_code = serializers.CharField()
+    reason = serializers.CharField()
+    decided_at = serializers.DateTimeField()
+    contestable_until = serializers.DateTimeField()
+    appeal = AppealSerializer(allow_null=True, default=None)
+
+
+class MyAnswerSerializer(Strict):
+    """An answer as the worker who gave it sees it."""
+
+    id = serializers.CharField(source="public_id")
+    project = serializers.CharField(source="batch.project.public_id")
+    position = serializers.IntegerField()
+    state = serializers.CharField()
+    value = serializers.JSONField()
+    price_micros = serializers.IntegerField()
+    currency = serializers.CharField(source="batch.currency")
+    submitted_at = serializers.DateTimeField()
+    accept_at = serializers.DateTimeField(help_text="Accepted then, if nobody decides before.")
+    settled = serializers.SerializerMethodField()
+
+    def get_settled(self, answer: Answer) -> bool:
+        return answer.entry_id is not None
+
+
+class ReliabilitySerializer(Strict):
+    project = serializers.CharField(source="project.public_id")
+    accuracy = serializers.FloatField()
+    accuracy_p05 = serializers.FloatField()
+    accuracy_p95 = serializers.FloatField()
+    judged = serializers.FloatField(help_text="Answers with evidence.")
+
+
+class QuoteSerializer(Strict):
+    items = serializers.IntegerField()
+    gold = serializers.IntegerField()
+    practice_gold = serializers.IntegerField()
+    answers_most = serializers.IntegerField()
+    gold_answers_most = serializers.IntegerField()
+    lines = serializers.DictField(child=serializers.IntegerField(), help_text="Micros, fee included.")
+    fee_micros = serializers.IntegerField()
+    total_micros = serializers.IntegerField()
+    available_micros = serializers.IntegerField()
+    missing_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+    mode = serializers.CharField()
+    problems = serializers.ListField(child=serializers.CharField())
+
+
+class PublishSerializer(Strict):
+    dataset = serializers.CharField()
+
+
+class ProgressSerializer(Strict):
+    tasks = serializers.IntegerField()
+    closed = serializers.IntegerField()
+    answers_bought = serializers.IntegerField()
+    answers_in = serializers.IntegerField()
+    accepted = serializers.IntegerField()
+    rejected = serializers.IntegerField()
+    excluded = serializers.IntegerField()
+    waiting = serializers.IntegerField()
+    leased = serializers.IntegerField()
+    gold_answers = serializers.IntegerField()
+    spent_micros = serializers.IntegerField()
+    reserved_micros = serializers.IntegerField()
+    currency = serializers.CharField()
+
+
+class BatchSerializer(Strict):
+    id = serializers.CharField(source="public_id")
+    project = serializers.CharField(source="project.public_id")
+    dataset = serializers.CharField(source="dataset.public_id")
+    number = serializers.IntegerField()
+    state = serializers.CharField()
+    dataset_version = serializers.IntegerField()
+    schema_version = serializers.IntegerField()
+    mode = serializers.CharField()
+    currency = serializers.CharField()
+    price_micros = serializers.IntegerField()
+    fee_bp = serializers.IntegerField()
+    redundancy_min = serializers.IntegerField()
+    redundancy_max = serializers.IntegerField()
+    target_confidence = serializers.FloatField()
+    published_at = serializers.DateTimeField()
+    closed_at = serializers.DateTimeField(allow_null=True)
+    returned_at = serializers.DateTimeField(allow_null=True)
+
+
+class BatchDetailSerializer(BatchSerializer):
+    progress = ProgressSerializer()
+
+
+class AnswerSerializer(Strict):
+    """An answer as the requesting organisation sees it: the worker under a pseudonym of its own."""
+
+    id = serializers.CharField(source="public_id")
+    worker = serializers.SerializerMethodField()
+    payload = serializers.JSONField(source="task.item.payload")
+    value = serializers.JSONField()
+    state = serializers.CharField()
+    price_micros = serializers.IntegerField()
+    submitted_at = serializers.DateTimeField()
+    guideline_version = serializers.IntegerField(source="assignment.guideline_version")
+    self_selected = serializers.BooleanField()
+    active_s = serializers.IntegerField(source="assignment.active_s", help_text="Of the whole page.")
+
+    def get_worker(self, answer: Answer) -> str:
+        return answer.batch.project.organisation.pseudonym(answer.worker.public_id)
+
+
+class AcceptSerializer(Strict):
+    answers = serializers.ListField(child=serializers.CharField(), min_length=1, max_length=1000)
+
+
+class AcceptedSerializer(Strict):
+    accepted = serializers.IntegerField()
+
+
+class ReasonSerializer(Strict):
+    reason_code = serializers.ChoiceField(choices=Decision.Reason.choices)
+    reason = serializers.CharField(max_length=5000)
+    refill = serializers.BooleanField(default=True, help_text="Buy another answer in its place.")
+
+
+class StatementSerializer(Strict):
+    statement = serializers.CharField(max_length=5000)
+
+
+class VerdictSerializer(Strict):
+    reason = serializers.CharField(max_length=5000)
+
+
+class BatchWorkerSerializer(Strict):
+    worker = serializers.CharField()
+    answers = serializers.IntegerField()
+    accuracy = serializers.FloatField(allow_null=True)
+    accuracy_p05 = serializers.FloatField(allow_null=True)
+    accuracy_p95 = serializers.FloatField(allow_null=True)
