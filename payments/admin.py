@@ -1,0 +1,117 @@
+"""The ledger for staff: everything can be found, nothing can be added, changed or deleted."""
+
+from typing import Any, cast
+
+from django.contrib import admin
+from django.core.paginator import Paginator
+from django.db import models
+from django.forms import BaseInlineFormSet
+from django.http import HttpRequest
+from django.utils.functional import cached_property
+
+from marketplace.admin import ReadOnly
+from marketplace.core import money
+from payments.models import Account, Entry, Payout, Prepayment, Reserve, ReserveLine, Transfer
+
+COUNT_MOST = 5_000  # rows that a list pages through; what lies further is found by searching
+INLINE_MOST = 200  # transfers shown of one entry; a settlement has thousands
+
+
+class CappedPaginator(Paginator):
+    """Pages over the first rows of a table, without ever counting the rest."""
+
+    @cached_property
+    def count(self) -> int:
+        rows = cast("models.QuerySet[Any]", self.object_list)
+        return rows.order_by()[:COUNT_MOST].count()
+
+
+class LedgerAdmin(ReadOnly, admin.ModelAdmin):
+    paginator = CappedPaginator
+    show_full_result_count = False
+    ordering = ["-pk"]
+    list_per_page = 50
+
+    @admin.display(description="amount")
+    def amount(self, row: Any) -> str:
+        return money.show(row.amount_micros, row.currency)
+
+
+class FirstTransfers(BaseInlineFormSet):
+    """The first transfers of an entry, read once."""
+
+    @cached_property
+    def _first(self) -> list[models.Model]:
+        return list(super().get_queryset().order_by("pk")[:INLINE_MOST])
+
+    def get_queryset(self) -> Any:
+        return self._first
+
+
+class TransferInline(ReadOnly, admin.TabularInline):
+    model = Transfer
+    formset = FirstTransfers
+    fields = ["debit", "credit", "amount_micros", "currency", "mode"]
+    verbose_name_plural = f"first {INLINE_MOST} transfers"
+    extra = 0
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Transfer]:
+        return super().get_queryset(request).select_related("debit", "credit")
+
+
+class LineInline(ReadOnly, admin.TabularInline):
+    model = ReserveLine
+    fields = ["name", "amount_micros"]
+    extra = 0
+
+
+@admin.register(Account)
+class AccountAdmin(LedgerAdmin):
+    list_display = ["id", "kind", "organisation", "user", "subject", "balance", "mode"]
+    list_filter = ["kind", "mode"]
+    list_select_related = ["organisation", "user"]
+    search_fields = ["subject__exact", "organisation__public_id__exact", "user__public_id__exact"]
+    search_help_text = "Subject, or public id of an organisation or a person"
+
+    @admin.display(description="balance")
+    def balance(self, account: Account) -> str:
+        return money.show(account.balance_micros, account.currency)
+
+
+@admin.register(Entry)
+class EntryAdmin(LedgerAdmin):
+    list_display = ["id", "kind", "key", "created_at"]
+    search_fields = ["key__startswith"]
+    search_help_text = "The beginning of a key, such as payout:17"
+    inlines = [TransferInline]
+
+
+@admin.register(Reserve)
+class ReserveAdmin(LedgerAdmin):
+    list_display = ["subject", "project", "fee_bp", "left"]
+    list_select_related = ["project", "account"]
+    search_fields = ["subject__exact", "project__public_id__exact"]
+    search_help_text = "Subject, or public id of a project"
+    inlines = [LineInline]
+
+    @admin.display(description="left")
+    def left(self, reserve: Reserve) -> str:
+        return money.show(reserve.account.balance_micros, reserve.account.currency)
+
+
+@admin.register(Prepayment)
+class PrepaymentAdmin(LedgerAdmin):
+    list_display = ["public_id", "organisation", "amount", "state", "mode", "created_at"]
+    list_filter = ["state", "mode"]
+    list_select_related = ["organisation"]
+    search_fields = ["public_id__exact", "organisation__public_id__exact", "provider_id__exact"]
+    search_help_text = "Public id of a prepayment or an organisation, or the provider's id"
+
+
+@admin.register(Payout)
+class PayoutAdmin(LedgerAdmin):
+    list_display = ["public_id", "user", "amount", "state", "mode", "created_at"]
+    list_filter = ["state", "mode"]
+    list_select_related = ["user"]
+    search_fields = ["public_id__exact", "user__public_id__exact", "provider_id__exact"]
+    search_help_text = "Public id of a payout or a person, or the provider's id"

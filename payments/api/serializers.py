@@ -1,0 +1,75 @@
+"""What money looks like from outside: integers in micros, millionths of the currency's unit."""
+
+from rest_framework import serializers
+
+from marketplace.api.serializers import PublicId, Strict
+from marketplace.models import Mode
+from payments.models import Payout, Prepayment, Transfer
+
+
+class Amount(Strict):
+    """An amount of one kind of money."""
+
+    amount_micros = serializers.IntegerField(read_only=True)
+    currency = serializers.CharField(read_only=True)
+    mode = serializers.ChoiceField(Mode.choices, read_only=True)
+    created_at = serializers.DateTimeField(read_only=True)
+
+
+class PrepaymentSerializer(Amount):
+    id = PublicId()
+    state = serializers.ChoiceField(Prepayment.State.choices, read_only=True)
+    failure = serializers.CharField(read_only=True, help_text="Why it failed; empty unless it did.")
+
+
+class NewPrepayment(Strict):
+    amount_micros = serializers.IntegerField(help_text="In whole minor units: 10,000 micros are one cent.")
+    currency = serializers.CharField(max_length=3)
+
+
+class BalanceSerializer(Strict):
+    currency = serializers.CharField(read_only=True)
+    mode = serializers.ChoiceField(Mode.choices, read_only=True)
+    prepaid_micros = serializers.IntegerField(read_only=True, help_text="Paid, and not set aside for a batch.")
+    reserved_micros = serializers.IntegerField(read_only=True, help_text="Set aside for batches, and not spent.")
+
+
+class Balances(Strict):
+    balances = BalanceSerializer(many=True, read_only=True)
+
+
+class EarningSerializer(Strict):
+    currency = serializers.CharField(read_only=True)
+    mode = serializers.ChoiceField(Mode.choices, read_only=True)
+    earned_micros = serializers.IntegerField(read_only=True, help_text="All that was ever settled.")
+    paid_micros = serializers.IntegerField(read_only=True, help_text="Paid out.")
+    in_transit_micros = serializers.IntegerField(read_only=True, help_text="Payouts on their way.")
+    balance_micros = serializers.IntegerField(read_only=True, help_text="Earned, neither paid out nor on its way.")
+    available_micros = serializers.IntegerField(read_only=True, help_text="The part a payout can move.")
+
+
+class Earnings(Strict):
+    earnings = EarningSerializer(many=True, read_only=True)
+
+
+class EarnedTransfer(Amount):
+    kind = serializers.CharField(source="entry.kind", read_only=True, help_text="What happened: settlement, ...")
+    facts = serializers.DictField(source="entry.facts", read_only=True)
+    project = serializers.SerializerMethodField(help_text="Whose reserve it came from; null: from elsewhere.")
+
+    def get_project(self, transfer: Transfer) -> str | None:
+        reserve = getattr(transfer.debit, "reserve", None)
+        return reserve.project.public_id if reserve else None
+
+
+class PayoutSerializer(Amount):
+    id = PublicId()
+    state = serializers.ChoiceField(Payout.State.choices, read_only=True)
+    failure = serializers.CharField(read_only=True, help_text="Why it failed; empty unless it did.")
+
+
+class NewPayout(Strict):
+    amount_micros = serializers.IntegerField(
+        required=False, allow_null=True, help_text="In whole minor units; left out or null: all there is."
+    )
+    currency = serializers.CharField(max_length=3, default="USD")

@@ -1,0 +1,109 @@
+"""Money over HTTP: parse, call one verb, answer."""
+
+from django.db.models import QuerySet
+from django.shortcuts import get_object_or_404
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from marketplace.api.authentication import person
+from marketplace.api.views import View
+from marketplace.core import replies
+from marketplace.models import ApiKey, Organisation
+from payments import balances, payouts, prepayments
+from payments.api import serializers as say
+from payments.models import Payout, Prepayment, Transfer
+
+
+class OfOneOrganisation(View):
+    """What stands under an organisation that the caller belongs to."""
+
+    def organisation(self) -> Organisation:
+        return get_object_or_404(Organisation.objects.visible_to(person(self.request)), public_id=self.kwargs["id"])
+
+
+class Prepayments(OfOneOrganisation):
+    serializer_class = say.PrepaymentSerializer
+
+    def get_queryset(self) -> "QuerySet[Prepayment]":
+        return Prepayment.objects.visible_to(person(self.request)).filter(organisation=self.organisation())
+
+    @extend_schema(operation_id="prepayments_list", responses=say.PrepaymentSerializer(many=True))
+    def get(self, request: Request, id: str) -> Response:
+        """What an organisation has paid, or tried to."""
+        return self.page(self.get_queryset())
+
+    @extend_schema(
+        operation_id="prepayments_request", request=say.NewPrepayment, responses={201: say.PrepaymentSerializer}
+    )
+    @replies.once
+    def post(self, request: Request, id: str) -> Response:
+        """Pay for work to come; owners may. A refused payment is an answer too: its state is `failed`."""
+        prepayment = prepayments.request(self.organisation(), person(request), **self.asked(say.NewPrepayment))
+        return self.answer(prepayment, 201)
+
+
+class Balance(OfOneOrganisation):
+    serializer_class = say.Balances
+
+    @extend_schema(operation_id="balance_get")
+    def get(self, request: Request, id: str) -> Response:
+        """What an organisation has left, currency by currency."""
+        return self.answer({"balances": balances.of_organisation(self.organisation())})
+
+
+class EarningsView(View):
+    scope = ApiKey.Scope.WORK
+    serializer_class = say.Earnings
+
+    @extend_schema(operation_id="earnings_get")
+    def get(self, request: Request) -> Response:
+        """What you have earned and where it is, currency by currency."""
+        return self.answer({"earnings": balances.of_user(person(request))})
+
+
+class EarnedTransfers(View):
+    scope = ApiKey.Scope.WORK
+    serializer_class = say.EarnedTransfer
+
+    def get_queryset(self) -> "QuerySet[Transfer]":
+        # The keys first: with them in hand the page is read off the index on (credit, id).
+        own = list(person(self.request).accounts.values_list("pk", flat=True))
+        return Transfer.objects.filter(credit__in=own).select_related("entry", "debit__reserve__project")
+
+    @extend_schema(operation_id="earnings_transfers_list", responses=say.EarnedTransfer(many=True))
+    def get(self, request: Request) -> Response:
+        """Every amount that was credited to you, and for what."""
+        return self.page(self.get_queryset())
+
+
+class Payouts(View):
+    scope = ApiKey.Scope.WORK
+    serializer_class = say.PayoutSerializer
+
+    def get_queryset(self) -> "QuerySet[Payout]":
+        return person(self.request).payouts.all()
+
+    @extend_schema(operation_id="payouts_list", responses=say.PayoutSerializer(many=True))
+    def get(self, request: Request) -> Response:
+        """Your payouts."""
+        return self.page(self.get_queryset())
+
+    @extend_schema(operation_id="payouts_request", request=say.NewPayout, responses={201: say.PayoutSerializer})
+    @replies.once
+    def post(self, request: Request) -> Response:
+        """Have earnings paid out: an amount, or all there is. It is sent soon after; ask for it again to see."""
+        return self.answer(payouts.request(person(request), **self.asked(say.NewPayout)), 201)
+
+
+class PayoutView(View):
+    scope = ApiKey.Scope.WORK
+    serializer_class = say.PayoutSerializer
+
+    def get_queryset(self) -> "QuerySet[Payout]":
+        return person(self.request).payouts.all()
+
+    @extend_schema(operation_id="payouts_get")
+    def get(self, request: Request, id: str) -> Response:
+        """One payout of yours."""
+        return self.answer(self.get_object())

@@ -1,0 +1,68 @@
+"""Where someone's money stands, currency by currency."""
+
+from dataclasses import dataclass
+
+from django.db.models import F, Sum
+
+from marketplace.core import money
+from marketplace.models import Organisation, User
+from payments.models import Account, Payout
+
+Kind = tuple[str, str]  # currency, mode
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What an organisation has paid: not yet reserved, and reserved but not spent."""
+
+    currency: str
+    mode: str
+    prepaid_micros: int
+    reserved_micros: int
+
+
+@dataclass(frozen=True)
+class Earning:
+    """What a person has earned, and where it is: balance = earned - paid - in transit."""
+
+    currency: str
+    mode: str
+    earned_micros: int
+    paid_micros: int
+    in_transit_micros: int
+    balance_micros: int
+
+    @property
+    def available_micros(self) -> int:
+        """The part of the balance that a payout can move."""
+        return money.whole_minor_units(self.balance_micros, self.currency)
+
+
+def of_organisation(organisation: Organisation) -> list[Balance]:
+    """One balance for each currency and mode in which it has ever paid."""
+    sums = (
+        organisation.accounts.values("currency", "mode", "kind")
+        .annotate(micros=Sum(F("credits_micros") - F("debits_micros")))
+        .order_by("currency", "mode")
+    )
+    found: dict[Kind, dict[str, int]] = {}
+    for row in sums:
+        found.setdefault((row["currency"], row["mode"]), {})[row["kind"]] = row["micros"]
+    account = Account.Kind
+    return [Balance(*kind, of.get(account.PREPAID, 0), of.get(account.RESERVE, 0)) for kind, of in found.items()]
+
+
+def of_user(user: User) -> list[Earning]:
+    """One for each currency and mode in which this person has ever earned."""
+    sums = user.payouts.values("currency", "mode", "state").annotate(micros=Sum("amount_micros"))
+    payouts = {(row["currency"], row["mode"], row["state"]): row["micros"] for row in sums.order_by()}
+    states = Payout.State
+    found = []
+    for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"):
+        paid, waiting, failed = (
+            payouts.get((account.currency, account.mode, state), 0)
+            for state in (states.PAID, states.REQUESTED, states.FAILED)
+        )
+        earned = account.credits_micros - failed  # what a failed payout put back was credited a second time
+        found.append(Earning(account.currency, account.mode, earned, paid, waiting, account.balance_micros))
+    return found

@@ -1,0 +1,98 @@
+"""Reserves: what is set aside for one subject, line by line, before any of it can be owed."""
+
+from collections.abc import Mapping
+from functools import partial
+
+from django.db import transaction
+from django.db.models import F
+
+from marketplace.core import money
+from marketplace.core.errors import InsufficientFunds
+from marketplace.models import Project
+from payments import ledger
+from payments.models import Account, Entry, Reserve, ReserveLine
+
+
+@transaction.atomic
+def open(project: Project, subject: str, lines: Mapping[str, int], fee_bp: int, currency: str, mode: str) -> Reserve:
+    """Set aside the sum of the lines (each with its fee) out of what the organisation has prepaid; again: the same one.
+
+    raises  InsufficientFunds  `missing_micros` more must be prepaid
+            KeyReused          the subject already has a reserve of another sum
+    """
+    owned = partial(ledger.account, organisation=project.organisation, currency=currency, mode=mode)
+    prepaid, account = owned(Account.Kind.PREPAID), owned(Account.Kind.RESERVE, subject=subject)
+    reserve, is_new = Reserve.objects.get_or_create(
+        subject=subject, defaults={"project": project, "account": account, "fee_bp": fee_bp}
+    )
+    if is_new:
+        ReserveLine.objects.bulk_create(ReserveLine(reserve=reserve, name=n, amount_micros=m) for n, m in lines.items())
+    ledger.post("reserve", f"reserve:{subject}", (prepaid, account, sum(lines.values())))
+    return reserve
+
+
+@transaction.atomic
+def add(subject: str, line: str, amount_micros: int) -> Entry:
+    """Set aside more under one line, which is made if there is none.
+
+    raises  InsufficientFunds  `missing_micros` more must be prepaid
+    """
+    reserve = _lock(subject)
+    row, _ = ReserveLine.objects.get_or_create(reserve=reserve, name=line, defaults={"amount_micros": 0})
+    return _move(reserve, row, amount_micros)
+
+
+@transaction.atomic
+def release(subject: str, amount_micros: int, line: str) -> Entry:
+    """Give a part of one line that was not spent back to what the organisation has prepaid.
+
+    raises  InsufficientFunds  the line, or the whole reserve, holds `missing_micros` less
+    """
+    reserve = _lock(subject)
+    row = ReserveLine.objects.get(reserve=reserve, name=line)
+    if row.amount_micros < amount_micros:
+        missing = amount_micros - row.amount_micros
+        raise InsufficientFunds(
+            f"the line {line} lacks {money.show(missing, reserve.account.currency)}",
+            missing_micros=missing,
+            currency=reserve.account.currency,
+        )
+    return _move(reserve, row, -amount_micros)
+
+
+@transaction.atomic
+def release_all_but(subject: str, kept_micros: int) -> int:
+    """Give back everything above this much, from one line after the other; return how much it was."""
+    reserve = _lock(subject)
+    rest = released = max(0, balance(subject) - kept_micros)
+    for line in reserve.lines.order_by("-name"):
+        if part := min(rest, line.amount_micros):
+            _move(reserve, line, -part)
+            rest -= part
+    return released
+
+
+def balance(subject: str) -> int:
+    """What is still set aside, in micros."""
+    return Reserve.objects.select_related("account").get(subject=subject).account.balance_micros
+
+
+def _lock(subject: str) -> Reserve:
+    """The reserve, locked: the number of its postings is the key of the next."""
+    reserves = Reserve.objects.select_related("account__organisation").select_for_update(of=("self",))
+    return reserves.get(subject=subject)
+
+
+def _move(reserve: Reserve, line: ReserveLine, amount_micros: int) -> Entry:
+    """Move an amount from the prepayment into the line; a negative one back."""
+    account = reserve.account
+    prepaid = ledger.account(
+        Account.Kind.PREPAID, organisation=account.organisation, currency=account.currency, mode=account.mode
+    )
+    reserve.postings += 1
+    reserve.save(update_fields=["postings"])
+    ReserveLine.objects.filter(pk=line.pk).update(amount_micros=F("amount_micros") + amount_micros)
+    key = f"reserve:{reserve.subject}:{reserve.postings}"
+    if amount_micros < 0:
+        return ledger.post("release", key, (account, prepaid, -amount_micros))
+    return ledger.post("reserve", key, (prepaid, account, amount_micros))

@@ -1,0 +1,20 @@
+from collections.abc import Iterator
+
+import pytest
+
+from payments import ledger
+
+
+@pytest.fixture(autouse=True)
+def _audited(db: None) -> Iterator[None]:
+    """Whatever a test did with money, the ledger holds afterwards."""
+    yield
+    assert ledger.audit() == []
+
+
+@pytest.fixture
+def queued(monkeypatch: pytest.MonkeyPatch) -> list[tuple[object, ...]]:
+    """The jobs a test enqueues, in place of the queue."""
+    names: list[tuple[object, ...]] = []
+    monkeypatch.setattr("marketplace.core.jobs.enqueue", lambda *job: names.append(job))
+    return names

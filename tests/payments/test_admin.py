@@ -1,0 +1,72 @@
+import pytest
+from django.contrib import admin
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.urls import reverse
+
+from payments import admin as pages
+from payments import ledger, payouts, prepayments
+from payments.models import Account, Entry, Payout, Prepayment, Reserve
+from tests import make
+from tests.conftest import signed_in
+from tests.payments import made
+
+MODELS = [Account, Entry, Reserve, Prepayment, Payout]
+
+
+@pytest.fixture
+def as_ada(ada):
+    wes, acme = make.user("wes"), make.organisation()
+    prepayments.request(acme, make.owner(acme), 1_000_000, "USD")
+    made.earned(wes, 5_000_000)
+    payouts.request(wes)
+    return signed_in(ada)
+
+
+def page(model, view, *args):
+    return reverse(f"admin:payments_{model._meta.model_name}_{view}", args=args)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_staff_find_and_read_every_row(as_ada, model):
+    assert as_ada.get(page(model, "changelist"), {"q": "nothing"}).status_code == 200
+    reply = as_ada.get(page(model, "changelist"))
+    assert reply.context["cl"].result_count == model.objects.count() > 0
+    assert as_ada.get(page(model, "change", model.objects.first().pk)).status_code == 200
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_nothing_is_added_changed_or_deleted(as_ada, model):
+    row = model.objects.first().pk
+    assert as_ada.post(page(model, "add"), {}).status_code == 403
+    assert as_ada.post(page(model, "change", row), {}).status_code == 403
+    assert as_ada.post(page(model, "delete", row), {"post": "yes"}).status_code == 403
+    assert "delete_selected" not in as_ada.get(page(model, "changelist")).content.decode()
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_no_page_counts_a_whole_table(as_ada, model):
+    with CaptureQueriesContext(
+        connection,
+    ) as queries:
+        as_ada.get(page(model, "changelist"))
+    counting = [query["sql"] for query in queries if "COUNT(" in query["sql"]]
+    assert counting
+    assert all("LIMIT 5000" in sql for sql in counting)
+
+
+def test_an_entry_shows_the_first_of_its_transfers(as_ada, monkeypatch):
+    monkeypatch.setattr(pages, "INLINE_MOST", 2)
+    workers = {make.user(f"worker{n}").pk: 10 for n in range(4)}
+    entry = ledger.post_settlement("settle:1", made.reserve(100).account, workers, 0)
+    formset = as_ada.get(page(Entry, "change", entry.pk)).context["inline_admin_formsets"][0].formset
+    assert len(formset.forms) == 2
+
+
+def test_an_entry_is_found_by_the_beginning_of_its_key(as_ada):
+    rows = as_ada.get(page(Entry, "changelist"), {"q": "payout:"}).context["cl"].result_list
+    assert [entry.kind for entry in rows] == ["payout"]
+
+
+def test_all_of_money_is_in_the_admin():
+    assert {model for model in admin.site._registry if model._meta.app_label == "payments"} == set(MODELS)
