@@ -100,6 +100,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "marketplace.core.middleware.refuse_nul",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -133,18 +134,19 @@ DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Background work: the cluster runs jobs, its ticker queues each sweep as often as said here (seconds)
+CLUSTER_WORKERS = env.number("CLUSTER_WORKERS", 2, least=1, most=64)
 Q_CLUSTER = {
     "name": "manyhands",
     "orm": "default",
-    "workers": env.number("CLUSTER_WORKERS", 2, least=1, most=64),
+    "workers": CLUSTER_WORKERS,
     "bulk": 1,
-    "queue_limit": 4,
+    "queue_limit": 2 * CLUSTER_WORKERS,
     "poll": 0.2,
     "timeout": 120,
     "retry": 600,  # > timeout x ((queue_limit + bulk) / workers + 1)
     "max_attempts": 5,
     "save_limit": 1000,
-    "catch_up": False,
+    "scheduler": False,
     "label": "Jobs",
 }
 SWEEPS = {
@@ -177,7 +179,9 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"  # the unconfirmed may draft, not publis
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_PREVENT_ENUMERATION = True
-HEADLESS_ONLY = False
+ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Manyhands] "
+HEADLESS_ADAPTER = "marketplace.api.headless.Adapter"
+HEADLESS_CLIENTS = ["app"]
 LOGIN_REDIRECT_URL = "/"
 LOGIN_URL = "account_login"
 EMAIL_URL = env.text("EMAIL_HOST")
@@ -197,11 +201,10 @@ REST_FRAMEWORK = {
         "allauth.headless.contrib.rest_framework.authentication.XSessionTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
-    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PERMISSION_CLASSES": ["marketplace.api.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
+    "DEFAULT_PARSER_CLASSES": ["marketplace.api.parsers.StrictJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "marketplace.core.paging.Keyset",
-    "DEFAULT_FILTER_BACKENDS": ["django_filters.rest_framework.DjangoFilterBackend"],
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.problems.respond",
     "PAGE_SIZE": 50,
@@ -217,6 +220,10 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "marketplace.api.openapi.with_problems",
+    ],
     "ENUM_NAME_OVERRIDES": {"MoneyStateEnum": "payments.models.Payout.State"},
 }
 
@@ -258,5 +265,5 @@ LOGGING = {
     "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
-    "loggers": {"django.request": {"level": "ERROR"}},
+    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}},
 }

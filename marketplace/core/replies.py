@@ -50,7 +50,7 @@ def once(method: Method) -> Method:
                 return _again(reply, fingerprint)
             response = method(view, request, *args, **options)
             if 200 <= response.status_code < 300:
-                body = json.loads(JSONRenderer().render(response.data) or b"null")
+                body = JSONRenderer().render(response.data).decode()  # as text, so that its order is kept
                 Reply.objects.filter(pk=reply.pk).update(status=response.status_code, body=body)
             else:
                 transaction.set_rollback(True)
@@ -81,4 +81,4 @@ def _fingerprint(request: Request) -> str:
 def _again(reply: Reply, fingerprint: str) -> Response:
     if reply.fingerprint != fingerprint:
         raise KeyReused("this Idempotency-Key came before with another request")
-    return Response(reply.body, status=reply.status, headers={"Idempotent-Replayed": "true"})
+    return Response(json.loads(reply.body or "null"), status=reply.status, headers={"Idempotent-Replayed": "true"})

@@ -1,16 +1,18 @@
 """Sweeps: small background steps that are due every few seconds, each safe twice and in several clusters at once."""
 
+import contextlib
 import zlib
 from collections.abc import Callable
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import DatabaseError, connection, transaction
+from django.utils.module_loading import import_string
 
 from marketplace.core import clock, jobs
 from marketplace.core.models import Sweep
 
-LOST_AFTER = timedelta(seconds=60)  # a queued sweep that never started (its cluster was killed) is queued again
+LOST_AFTER = timedelta(seconds=15)  # a queued sweep that never started (its cluster was killed) is queued again
 
 
 def tick() -> list[str]:
@@ -29,23 +31,29 @@ def tick() -> list[str]:
 
 def run(name: str) -> None:
     """Run one bounded step of a sweep unless it is running elsewhere; queue it again while it has more to do."""
-    from django.utils.module_loading import import_string
-
     step: Callable[[], bool] = import_string(name)
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])
         if not cursor.fetchone()[0]:
             return
+    more = False
     try:
         Sweep.objects.update_or_create(name=name, defaults={"started_at": clock.now()})
         more = step()
-        at = clock.now()
+    finally:  # where it failed, it is due again after its interval
+        with contextlib.suppress(DatabaseError):  # a lost connection has lost the lock too, and says why above
+            _end(name, more)
+
+
+def _end(name: str, more: bool) -> None:
+    """Note that a step ended, queue the next where there is more, and let others run it."""
+    at = clock.now()
+    with transaction.atomic():
         Sweep.objects.filter(name=name).update(ended_at=at, queued_at=at if more else None)
         if more:
             jobs.enqueue("marketplace.core.sweeps.run", name)
-    finally:
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_unlock(%s)", [_number(name)])
 
 
 def _is_due(sweep: Sweep | None, at: object, every_s: float) -> bool:

@@ -1,0 +1,32 @@
+"""Background steps of the offer."""
+
+import logging
+
+from django.db import OperationalError
+
+from marketplace import datasets
+from marketplace.core import replies
+from marketplace.models import Import
+
+IMPORTS_A_STEP = 4
+log = logging.getLogger(__name__)
+
+
+def imports() -> bool:
+    """Take every dataset's first unfinished import one step on, those that have come least far first."""
+    unfinished = Import.objects.filter(state__in=[Import.State.WAITING, Import.State.RUNNING])
+    firsts = unfinished.order_by("dataset", "version").distinct("dataset")
+    for run in Import.objects.filter(pk__in=firsts.values("pk")).order_by("bytes_done")[:IMPORTS_A_STEP]:
+        try:
+            datasets.import_step(run.pk)
+        except OperationalError:  # the database is away: nothing was written, and it can be tried again
+            raise
+        except Exception:
+            log.exception("import %s stopped at line %s", run.public_id, run.line)
+            datasets.give_up(run.pk, f"an error of ours stopped it after line {run.line}")
+    return unfinished.exists()
+
+
+def forget_replies() -> bool:
+    """Delete stored answers to requests that nobody can repeat any more."""
+    return replies.forget()

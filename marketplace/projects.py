@@ -1,0 +1,178 @@
+"""Offers before and beside their batches: draft, revise, explain, pause."""
+
+from dataclasses import asdict
+from typing import Any, NamedTuple
+
+from django.conf import settings
+from django.db import transaction
+
+from marketplace import accounts, audit
+from marketplace.core import states
+from marketplace.core.errors import IllegalMove, Invalid
+from marketplace.core.strictjson import text_error
+from marketplace.labels import schema as label_schema
+from marketplace.labels.errors import Error
+from marketplace.models import Guideline, Organisation, Project, Role, User
+
+GUIDELINE_LONGEST = 100_000
+DAY_S = 24 * 3600
+
+
+class Range(NamedTuple):
+    kind: type[int] | type[float]
+    least: float
+    most: float
+
+
+class Text(NamedTuple):
+    least: int
+    most: int
+
+
+TEXTS = {"title": Text(1, 200), "description": Text(0, 20_000), "pick_column": Text(0, 80)}
+RANGES = {
+    "price_micros": Range(int, 1, settings.PRICE_MOST_MICROS),
+    "redundancy_min": Range(int, 1, settings.REDUNDANCY_MOST),
+    "redundancy_max": Range(int, 1, settings.REDUNDANCY_MOST),
+    "target_confidence": Range(float, 0.5, 0.9999),
+    "page_size": Range(int, 1, settings.PAGE_MOST_TASKS),
+    "lease_s": Range(int, 60, DAY_S),
+    "accept_after_s": Range(int, 0, 30 * DAY_S),
+    "appeal_window_s": Range(int, DAY_S, 90 * DAY_S),
+    "gold_share": Range(float, 0, 0.5),
+    "practice_size": Range(int, 0, 50),
+    "pass_mark": Range(float, 0, 1),
+}
+
+
+@transaction.atomic
+def draft(
+    organisation: Organisation,
+    by: User,
+    title: str,
+    schema: Any,
+    price_micros: int,
+    *,
+    description: str = "",
+    guideline: str = "",
+    currency: str = "USD",
+    **terms: Any,
+) -> Project:
+    """Make a project that nobody is offered yet; Invalid lists everything that is wrong with it.
+
+    terms  any of the keys of RANGES and TEXTS; the defaults are the model's
+    """
+    accounts.require(by, organisation, Role.MANAGER)
+    project = Project(organisation=organisation, mode=settings.MODE)
+    offer = {"title": title, "schema": schema, "price_micros": price_micros, "description": description}
+    _apply(project, {**offer, "currency": currency, **terms})
+    project.save()
+    audit.record(by, "draft", project)
+    if guideline.strip():
+        write_guideline(project, by, guideline)
+    return project
+
+
+@transaction.atomic
+def revise(project: Project, by: User, **changes: Any) -> Project:
+    """Change an offer for the batches to come; those that are published keep what they were published with."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    _lock_unless_closed(project)
+    if changes.get("currency", project.currency) != project.currency and project.state != Project.State.DRAFT:
+        raise IllegalMove("the currency stays once a project was published", state=str(project.state))
+    schema_before = project.schema
+    _apply(project, changes)
+    if project.schema != schema_before:
+        project.schema_version += 1
+    project.save()
+    audit.record(by, "revise", project, changed=sorted(changes), schema_version=project.schema_version)
+    return project
+
+
+@transaction.atomic
+def write_guideline(project: Project, by: User, text: str) -> Guideline:
+    """Publish the next version of what workers are told."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    _lock_unless_closed(project)
+    if errors := _text_errors("text", text, Text(1, GUIDELINE_LONGEST)):
+        raise _invalid(errors)
+    last = project.guidelines.first()
+    version = last.version + 1 if last else 1
+    guideline = Guideline.objects.create(project=project, version=version, text=text, created_by=by)
+    audit.record(by, "write_guideline", project, version=version)
+    return guideline
+
+
+@transaction.atomic
+def pause(project: Project, by: User) -> Project:
+    """Stop handing out its work; leases that are out may still be submitted."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    states.move(project, Project.State.PAUSED)
+    audit.record(by, "pause", project)
+    return project
+
+
+@transaction.atomic
+def resume(project: Project, by: User) -> Project:
+    """Hand out its work again after a pause."""
+    accounts.require(by, project.organisation, Role.MANAGER)
+    if project.state != Project.State.PAUSED:
+        raise IllegalMove("it is not paused", state=str(project.state))
+    states.move(project, Project.State.OPEN)
+    audit.record(by, "resume", project)
+    return project
+
+
+def _lock_unless_closed(project: Project) -> None:
+    """Take the row as it is now, and keep it."""
+    project.refresh_from_db(from_queryset=Project.objects.select_for_update())
+    if project.state == Project.State.CLOSED:
+        raise IllegalMove("a closed project stays as it is", state=str(project.state))
+
+
+def _apply(project: Project, changes: dict[str, Any]) -> None:
+    """Set what is valid on the project, or raise Invalid with everything that is not."""
+    errors: list[Error] = []
+    valid: dict[str, Any] = {}
+    for name, value in changes.items():
+        if name in TEXTS:
+            errors += _text_errors(name, value, TEXTS[name])
+        elif name in RANGES:
+            errors += _range_errors(name, value, RANGES[name])
+        elif name == "currency":
+            if value not in settings.CURRENCIES:
+                errors.append(Error(name, "option", f"must be one of {', '.join(settings.CURRENCIES)}"))
+        elif name == "schema":
+            value, wrong = label_schema.check(value)
+            errors += [error.under("schema") for error in wrong]
+        else:
+            errors.append(Error(name, "unknown", "a project has no such term"))
+        valid[name] = value
+    terms = {name: valid.get(name, getattr(project, name)) for name in ("redundancy_min", "redundancy_max")}
+    if not errors and terms["redundancy_max"] < terms["redundancy_min"]:
+        errors.append(Error("redundancy_max", "range", "must not be less than redundancy_min"))
+    if errors:
+        raise _invalid(errors)
+    for name, value in valid.items():
+        setattr(project, name, value)
+
+
+def _text_errors(name: str, value: Any, bounds: Text) -> list[Error]:
+    if not isinstance(value, str) or text_error(value):
+        return [Error(name, "type", "must be a text")]
+    if len(value) > bounds.most or len(value.strip()) < bounds.least:
+        return [Error(name, "length", f"must have {bounds.least} to {bounds.most} characters")]
+    return []
+
+
+def _range_errors(name: str, value: Any, bounds: Range) -> list[Error]:
+    kinds = (int,) if bounds.kind is int else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds):
+        return [Error(name, "type", f"must be a {'whole ' if bounds.kind is int else ''}number")]
+    if not bounds.least <= value <= bounds.most:
+        return [Error(name, "range", f"must lie between {bounds.least:,} and {bounds.most:,}")]
+    return []
+
+
+def _invalid(errors: list[Error]) -> Invalid:
+    return Invalid("the project is not valid", errors=[asdict(error) for error in errors])

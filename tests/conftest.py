@@ -1,0 +1,55 @@
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from marketplace.models import User
+from tests import make
+
+
+@pytest.fixture(autouse=True)
+def _apart(settings: Any, tmp_path: Path) -> None:
+    """Files of a test stay with it; passwords are hashed quickly."""
+    settings.MEDIA_ROOT = tmp_path / "media"
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+
+
+@pytest.fixture
+def rita(db: None) -> User:
+    """She requests."""
+    return make.user("rita")
+
+
+@pytest.fixture
+def wes(db: None) -> User:
+    """He works."""
+    return make.user("wes")
+
+
+@pytest.fixture
+def sam(db: None) -> User:
+    """A stranger: whatever he asks for does not exist."""
+    return make.user("sam")
+
+
+@pytest.fixture
+def ada(db: None) -> User:
+    """An admin."""
+    return make.user("ada", staff=True)
+
+
+@pytest.fixture
+def as_rita(rita: User) -> Client:
+    return signed_in(rita)
+
+
+@pytest.fixture
+def as_sam(sam: User) -> Client:
+    return signed_in(sam)
+
+
+def signed_in(user: User) -> Client:
+    client = Client()
+    client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
+    return client

@@ -1,0 +1,76 @@
+import pytest
+from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.http import Http404
+from rest_framework import exceptions
+
+from marketplace.core import errors, problems
+
+
+class NoSeat(errors.Conflict):
+    title = "No seat is left"
+
+
+def answer(exc):
+    response = problems.respond(exc, {})
+    assert response.content_type == "application/problem+json"
+    assert response.data["status"] == response.status_code
+    return response
+
+
+def test_a_refusal_is_told_with_its_facts():
+    response = answer(NoSeat("the last one went", retry_after_s=30))
+    assert response.data == {
+        "type": "/problems/no-seat",
+        "title": "No seat is left",
+        "status": 409,
+        "detail": "the last one went",
+        "retry_after_s": 30,
+    }
+
+
+def test_facts_do_not_hide_what_every_problem_says():
+    assert answer(errors.Invalid("no", type="mine", status=1)).data["type"] == "/problems/invalid"
+
+
+@pytest.mark.parametrize(
+    ("exc", "status", "code"),
+    [
+        (errors.Invalid(), 422, "invalid"),
+        (errors.Forbidden(), 403, "forbidden"),
+        (errors.NotFound(), 404, "not-found"),
+        (errors.Conflict(), 409, "conflict"),
+        (errors.InsufficientFunds(), 409, "insufficient-funds"),
+        (Http404(), 404, "not-found"),
+        (PermissionDenied(), 403, "forbidden"),
+        (RequestDataTooBig(), 413, "too-large"),
+        (exceptions.NotFound(), 404, "not-found"),
+        (exceptions.PermissionDenied(), 403, "forbidden"),
+        (exceptions.ParseError(), 400, "parse-error"),
+        (exceptions.NotAuthenticated(), 401, "not-authenticated"),
+        (exceptions.AuthenticationFailed(), 401, "authentication-failed"),
+        (exceptions.MethodNotAllowed("PUT"), 405, "method-not-allowed"),
+        (exceptions.UnsupportedMediaType("text/plain"), 415, "unsupported-media-type"),
+        (exceptions.ValidationError("no"), 422, "invalid"),
+    ],
+)
+def test_each_kind_has_its_status(exc, status, code):
+    response = answer(exc)
+    assert (response.status_code, response.data["type"]) == (status, f"/problems/{code}")
+
+
+def test_errors_of_serializers_become_a_list_with_paths():
+    detail = {"a": ["one", "two"], "b": {"c": ["three"]}, "d": {0: ["four"]}, "e": [{}, {"f": ["five"]}]}
+    listed = answer(exceptions.ValidationError({**detail, "non_field_errors": ["six"]})).data["errors"]
+    assert [(error["path"], error["message"]) for error in listed] == [
+        ("a", "one"), ("a", "two"), ("b.c", "three"), ("d[0]", "four"), ("e[1].f", "five"), ("", "six"),
+    ]  # fmt: skip
+    assert {error["code"] for error in listed} == {"invalid"}
+
+
+def test_who_is_asked_to_wait_is_told_how_long():
+    response = answer(exceptions.Throttled(wait=12))
+    assert (response["Retry-After"], response.data["retry_after_s"]) == ("12", 12)
+
+
+def test_a_fault_of_ours_is_not_a_problem_of_theirs():
+    assert problems.respond(ValueError("oops"), {}) is None

@@ -1,0 +1,38 @@
+import pytest
+
+from marketplace.core import strictjson
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'{"a": NaN}',
+        b"[Infinity]",
+        b"[1e999]",
+        b'{"a": 1, "a": 2}',
+        b'["\\u0000"]',
+        b'["\\ud800"]',
+        b'{"\\u0000": 1}',
+        b"\xff",
+        b"{",
+        b"",
+        b"[" * 51 + b"]" * 51,
+        b"[" * 100_000,
+        b"1" * 5_000,
+    ],
+)
+def test_what_the_database_cannot_keep_is_refused(raw):
+    with pytest.raises(ValueError, match=r".+"):
+        strictjson.loads(raw)
+
+
+def test_nesting_is_taken_up_to_its_limit():
+    assert strictjson.loads(b"[" * 50 + b"]" * 50)
+
+
+def test_surrogate_pairs_are_one_letter():
+    assert strictjson.loads(b'"\\ud83e\\udd89"') == "🦉"
+
+
+def test_equal_values_are_written_the_same_way():
+    assert strictjson.dumps({"b": [1, None], "a": "é"}) == strictjson.dumps({"a": "é", "b": [1, None]})
