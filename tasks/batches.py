@@ -193,7 +193,7 @@ def return_rest(pk: int) -> bool:
     owed = owed_micros(batch)
     reserves.release_all_but(batch.subject, owed)
     if not owed:
-        Batch.objects.filter(pk=pk).update(returned_at=clock.now())
+        Batch.objects.filter(pk=pk).update(returned_at=clock.now(), consensus_at=None)  # and weigh it a last time
     return False
 
 

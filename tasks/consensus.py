@@ -20,7 +20,7 @@ from tasks.models import Answer, Assignment, Batch, Consensus, ConsensusChange, 
 from workers.models import Reliability
 
 COMMITTED_WITHIN = timedelta(seconds=10)  # a submit's time is read this long before others see it, at most
-REST = 10  # after a run of one second, the next waits ten
+REST = 3  # after a run of one second, the next waits three, while there is work to hand out
 LEAST_SUPPORT = 2  # one worker alone is never sure enough to stop early
 SAME = 1e-4  # a posterior that moved less is not written again
 WEIGHT_LEAST = 0.05  # of an answer whose worker seems useless
@@ -62,6 +62,7 @@ class Result:
 
 
 Results = dict[int, dict[str, Result]]  # task -> field -> result
+Certainty = dict[int, float]  # task -> probability that it needs no further answer, of its least certain field
 
 
 def waiting() -> Iterable[Batch]:
@@ -72,7 +73,8 @@ def waiting() -> Iterable[Batch]:
     wanted = Batch.objects.filter(Q(consensus_at=None) | Q(Exists(recent), returned_at=None))
     at = clock.now()
     for batch in wanted.exclude(state=Batch.State.FILLING).order_by("consensus_at", "pk")[:100]:
-        if batch.consensus_at is None or batch.consensus_at + timedelta(seconds=REST * batch.consensus_s) <= at:
+        rested = batch.consensus_at is None or batch.consensus_at + timedelta(seconds=REST * batch.consensus_s) <= at
+        if rested or not Task.objects.filter(batch=batch, open=True).exists():
             yield batch
 
 
@@ -81,27 +83,30 @@ def update(batch: Batch) -> None:
     started, at = time.monotonic(), clock.now()
     Batch.objects.filter(pk=batch.pk).update(consensus_at=at)
     crowd = _load(batch)
-    results = aggregate(batch, crowd)
+    results, certainty = aggregate(batch, crowd)
     with transaction.atomic():
         flipped = _write(batch, results)
-        closed = _settle(batch, crowd, results)
+        closed = _settle(batch, crowd, certainty)
         _judge(crowd, batch, results, closed | flipped)
     Batch.objects.filter(pk=batch.pk).update(consensus_s=time.monotonic() - started)
 
 
-def aggregate(batch: Batch, crowd: Crowd) -> Results:
+def aggregate(batch: Batch, crowd: Crowd) -> tuple[Results, Certainty]:
     """The label of every answered task, field by field; gold counts for the workers but gets no label here."""
     results: Results = defaultdict(dict)
+    certainty: Certainty = {}
     columns = {name: number for number, (name, _) in enumerate(label_schema.categorical(batch.schema))}
     for spec in batch.schema["fields"]:
         if spec["name"] in columns:
             found = _by_class(spec, crowd, crowd.codes[:, columns[spec["name"]]])
         else:
             found = _by_merging(spec, batch, crowd)
-        for task, result in found:
-            if task not in crowd.truth:
-                results[int(crowd.tasks[task])][spec["name"]] = result
-    return results
+        for place, result, certain in found:
+            if place not in crowd.truth:
+                task = int(crowd.tasks[place])
+                results[task][spec["name"]] = result
+                certainty[task] = min(certain, certainty.get(task, 1.0))
+    return results, certainty
 
 
 def _load(batch: Batch) -> Crowd:
@@ -129,16 +134,23 @@ def _load(batch: Batch) -> Crowd:
     )
 
 
-def _by_class(spec: dict[str, Any], crowd: Crowd, codes: np.ndarray) -> list[tuple[int, Result]]:
+def _by_class(spec: dict[str, Any], crowd: Crowd, codes: np.ndarray) -> list[tuple[int, Result, float]]:
+    """Results of a categorical field, each with its place among the tasks and how certain it is.
+
+    A fit is over-confident about the answers it was made from; what is certain enough to stop buying is asked of the
+    confusions alone. Disagreement about a perspective is a result, not a doubt.
+    """
     classes = labels.TYPES[spec["type"]].categories(spec)
     given = codes >= 0
     shape = (len(crowd.tasks), len(crowd.workers), len(classes))
     triples = (crowd.task[given], crowd.worker[given], codes[given])
     if spec["truth"] == "perspective":
         posterior, method, version = votes.majority(*triples, *shape), "shares", "1"
+        certain = np.ones_like(posterior)
     else:
         fit = dawid_skene.fit(*triples, *shape, gold=_clamped(spec, crowd, classes))
         posterior, method, version = fit.posterior, fit.method, str(fit.version)
+        certain = dawid_skene.posterior_given(*triples, fit.confusions, fit.prior, len(crowd.tasks))
     support = np.bincount(crowd.task[given], minlength=len(crowd.tasks))
     best = posterior.argmax(axis=1)
     return [
@@ -153,6 +165,7 @@ def _by_class(spec: dict[str, Any], crowd: Crowd, codes: np.ndarray) -> list[tup
                 method=method,
                 version=version,
             ),
+            float(certain[task, best[task]]) if support[task] >= LEAST_SUPPORT else 0.0,
         )
         for task in np.flatnonzero(support).tolist()
     ]
@@ -171,7 +184,7 @@ def _value(spec: dict[str, Any], classes: list[str], code: int) -> Any:
     return labels.TYPES[spec["type"]].from_text(classes[code], spec)
 
 
-def _by_merging(spec: dict[str, Any], batch: Batch, crowd: Crowd) -> list[tuple[int, Result]]:
+def _by_merging(spec: dict[str, Any], batch: Batch, crowd: Crowd) -> list[tuple[int, Result, float]]:
     """Merge answers that have no classes, each weighed by its worker's reliability."""
     weight = dict(Reliability.objects.filter(project=batch.project_id).values_list("worker", "accuracy"))
     by_task: dict[int, list[int]] = defaultdict(list)
@@ -182,7 +195,8 @@ def _by_merging(spec: dict[str, Any], batch: Batch, crowd: Crowd) -> list[tuple[
     for task, numbers in by_task.items():
         weights = [max(WEIGHT_LEAST, weight.get(int(crowd.workers[crowd.worker[n]]), 0.5)) for n in numbers]
         merged = labels.TYPES[spec["type"]].merge([crowd.values[n][spec["name"]] for n in numbers], weights, spec)
-        found.append((task, Result(merged.value, -1, None, float(merged.confidence), len(numbers), "merge", "1")))
+        result = Result(merged.value, -1, None, float(merged.confidence), len(numbers), "merge", "1")
+        found.append((task, result, result.confidence if len(numbers) >= LEAST_SUPPORT else 0.0))
     return found
 
 
@@ -220,32 +234,20 @@ def _same(row: Consensus, new: Result) -> bool:
     )
 
 
-def _settle(batch: Batch, crowd: Crowd, results: Results) -> set[int]:
+def _settle(batch: Batch, crowd: Crowd, certainty: Certainty) -> set[int]:
     """Close tasks that are sure enough or have all that may be bought; buy another answer for the others."""
     answered = dict(
         zip(crowd.tasks.tolist(), np.bincount(crowd.task, minlength=len(crowd.tasks)).tolist(), strict=True)
     )
-    open_tasks = Task.objects.filter(batch=batch, state=Task.State.OPEN, pk__in=list(results)).values_list(
+    open_tasks = Task.objects.filter(batch=batch, state=Task.State.OPEN, pk__in=list(answered)).values_list(
         "pk", "bought"
     )
     complete = [(task, bought) for task, bought in open_tasks if answered[task] >= bought]
-    sure = {task for task, _ in complete if _sure(batch, results[task])}
+    sure = {task for task, _ in complete if certainty.get(task, 0.0) >= batch.target_confidence}
     done = [task for task, bought in complete if task in sure or bought >= batch.redundancy_max]
-    if batch.state == Batch.State.OPEN and seats.buy(
-        [task for task, bought in complete if task not in sure and bought < batch.redundancy_max], batch.redundancy_max
-    ):
-        seats.bump([batch.pk])
+    if batch.state == Batch.State.OPEN:
+        seats.buy(batch, [task for task, bought in complete if task not in sure and bought < batch.redundancy_max])
     return set(seats.settle(done))
-
-
-def _sure(batch: Batch, fields: dict[str, Result]) -> bool:
-    """Whether every factual field has reached the target; disagreement in a perspective is a result, not a doubt."""
-    kinds = {spec["name"]: spec["truth"] for spec in batch.schema["fields"]}
-    return all(
-        result.confidence >= batch.target_confidence and result.support >= LEAST_SUPPORT
-        for name, result in fields.items()
-        if kinds[name] != "perspective"
-    )
 
 
 def _judge(crowd: Crowd, batch: Batch, results: Results, tasks: set[int]) -> None:

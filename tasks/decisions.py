@@ -85,7 +85,7 @@ def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refil
     )
     if not is_gold(answer):
         refill = refill and batch.state == Batch.State.OPEN
-        seats.give_up(answer.task_id, refill=refill)
+        seats.give_up(answer, refill=refill)
         if refill:
             reserves.add(batch.subject, "answers", answer.price_micros + answer.fee_micros)
     if kind == Decision.Kind.REJECT:

@@ -4,6 +4,7 @@ import hashlib
 from collections import defaultdict
 from typing import Any
 
+from django.conf import settings
 from django.db import transaction
 from django.db.models import F
 
@@ -18,8 +19,8 @@ ALLOTMENT = 5  # gold answers a cursor draws from the batch at a time, so that t
 def due(cursor: Cursor, batch: Batch, seats: int) -> int:
     """How many of the next seats are to be gold: unforeseeable to the worker, the same when asked again."""
     share = batch.gold_share * (2 if cursor.claimed < FIRST_SEATS else 1)
-    draws = (_draw(cursor, cursor.claimed + seat) < share for seat in range(seats))
-    return min(sum(draws), seats - 1 if seats > 1 else 1, _allot(cursor, batch))
+    wanted = sum(_draw(cursor, cursor.claimed + seat) < share for seat in range(seats))
+    return _allotted(cursor, batch, min(wanted, max(1, seats - 1)))
 
 
 def pick(cursor: Cursor, count: int) -> list[int]:
@@ -83,14 +84,14 @@ def practice_pool(batch: Batch, assignment_attempt: int, worker: int, count: int
     return sorted(tasks, key=lambda task: (times[task], _mix(f"{worker}:{assignment_attempt}:{task}")))[:count]
 
 
-def _allot(cursor: Cursor, batch: Batch) -> int:
-    """What the cursor may still hand out, topped up from what the batch has bought."""
-    if cursor.gold_left < ALLOTMENT and batch.gold_taken < batch.gold_bought:
+def _allotted(cursor: Cursor, batch: Batch, wanted: int) -> int:
+    """As much of this as the cursor may hand out, topped up from what the batch has bought."""
+    if cursor.gold_left < wanted and batch.gold_taken < batch.gold_bought:
         stock = Batch.objects.select_for_update(no_key=True).only("gold_bought", "gold_taken").get(pk=batch.pk)
-        more = min(ALLOTMENT, stock.gold_bought - stock.gold_taken)
+        more = min(max(ALLOTMENT, wanted), stock.gold_bought - stock.gold_taken)
         Batch.objects.filter(pk=batch.pk).update(gold_taken=F("gold_taken") + more)
         cursor.gold_left += more
-    return cursor.gold_left
+    return min(wanted, cursor.gold_left)
 
 
 def _draw(cursor: Cursor, number: int) -> float:
@@ -98,7 +99,5 @@ def _draw(cursor: Cursor, number: int) -> float:
 
 
 def _mix(text: str) -> int:
-    from django.conf import settings
-
     digest = hashlib.blake2b(text.encode(), key=settings.SECRET_KEY.encode()[:64], digest_size=8)
     return int.from_bytes(digest.digest(), "big")

@@ -1,6 +1,7 @@
 """Seats at tasks: the SQL that gives them, takes them back, and so decides the claim.
 
-Gold has no seats (bought = taken = 0); no statement here touches it. Rows are always locked in pk order.
+Gold has no seats (bought = taken = 0); no statement here touches it. Locks are taken in one order: the batch where its
+queue epoch or its gold is written, then tasks by primary key.
 """
 
 from collections.abc import Iterable, Sequence
@@ -8,7 +9,7 @@ from typing import Any
 
 from django.db import connection
 
-from tasks.models import Batch, Cursor
+from tasks.models import Answer, Batch, Cursor, Task
 
 HEAD = (-(2**31), -1)  # before every (priority, pos)
 
@@ -71,34 +72,32 @@ def free(tasks: Sequence[int]) -> None:
     """Give seats back, one for each mention of a task; in a closed batch nobody may have them again."""
     if not tasks:
         return
+    bump(Task.objects.filter(pk__in=set(tasks)).values_list("batch", flat=True).distinct())
     with connection.cursor() as sql:
         sql.execute(
             """WITH freed AS (SELECT id, count(*)::int AS seats FROM unnest(%s::bigint[]) AS id GROUP BY id),
                     locked AS (SELECT t.id FROM tasks_task t JOIN freed USING (id) WHERE t.taken > 0
-                               ORDER BY t.id FOR UPDATE OF t),
-                    changed AS (
-                        UPDATE tasks_task t SET taken = t.taken - freed.seats,
-                            bought = t.bought - CASE WHEN b.state = 'closed' THEN freed.seats ELSE 0 END
-                        FROM locked, freed, tasks_batch b
-                        WHERE t.id = locked.id AND freed.id = t.id AND b.id = t.batch_id RETURNING t.batch_id)
-               SELECT DISTINCT batch_id FROM changed""",
+                               ORDER BY t.id FOR UPDATE OF t)
+               UPDATE tasks_task t SET taken = t.taken - freed.seats,
+                   bought = t.bought - CASE WHEN b.state = 'closed' THEN freed.seats ELSE 0 END
+               FROM locked, freed, tasks_batch b
+               WHERE t.id = locked.id AND freed.id = t.id AND b.id = t.batch_id""",
             [list(tasks)],
         )
-        reopened = [row[0] for row in sql.fetchall()]
-    bump(reopened)
 
 
-def buy(tasks: Iterable[int], most: int) -> list[int]:
-    """Buy one more answer for each task whose answers are all in; return those that got one."""
+def buy(batch: Batch, tasks: Sequence[int]) -> None:
+    """Buy one more answer for each task whose answers are all in, as long as the batch allows more."""
+    if not tasks:
+        return
+    bump([batch.pk])
     with connection.cursor() as sql:
         sql.execute(
             """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
                UPDATE tasks_task t SET bought = t.bought + 1 FROM locked
-               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought AND t.bought < %s
-               RETURNING t.id""",
-            [list(tasks), most],
+               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought AND t.bought < %s""",
+            [list(tasks), batch.redundancy_max],
         )
-        return [row[0] for row in sql.fetchall()]
 
 
 def trim(batch: Batch, limit: int) -> int:
@@ -112,14 +111,14 @@ def trim(batch: Batch, limit: int) -> int:
         return sql.rowcount
 
 
-def bump(batches: Sequence[int]) -> None:
-    """Tell every cursor of these batches that tasks have reopened behind it."""
+def bump(batches: Iterable[int]) -> None:
+    """Tell every cursor of these batches that tasks reopen behind it; before any task is locked, to keep one order."""
     with connection.cursor() as sql:
         sql.execute(
             """UPDATE tasks_batch b SET queue_epoch = queue_epoch + 1
                FROM (SELECT id FROM tasks_batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) locked
                WHERE b.id = locked.id""",
-            [sorted(batches)],
+            [list(batches)],
         )
 
 
@@ -135,18 +134,17 @@ def settle(tasks: Sequence[int]) -> list[int]:
         return [row[0] for row in sql.fetchall()]
 
 
-def give_up(task: int, *, refill: bool) -> None:
-    """Take an answer out of a task: its seat reopens (paid for by the caller), or is withdrawn and the task closed."""
+def give_up(answer: Answer, *, refill: bool) -> None:
+    """Take an answer out of its task: the seat reopens, paid for by the caller, or is withdrawn and the task closed."""
+    if refill:
+        bump([answer.batch_id])
     with connection.cursor() as sql:
         sql.execute(
             """UPDATE tasks_task SET taken = taken - 1, bought = bought - CASE WHEN %s THEN 0 ELSE 1 END,
                    state = CASE WHEN %s THEN 'open' ELSE 'closed' END
-               WHERE id = %s AND taken > 0 RETURNING batch_id""",
-            [refill, refill, task],
+               WHERE id = %s AND taken > 0""",
+            [refill, refill, answer.task_id],
         )
-        reopened = [row[0] for row in sql.fetchall()]
-    if refill:
-        bump(reopened)
 
 
 def restore(task: int) -> None:

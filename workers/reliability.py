@@ -14,6 +14,7 @@ def add(project: Project, sums: Sums) -> None:
     """Add evidence (or, with negative sums, take it back) and score these workers again."""
     if not sums:
         return
+    _lock(project)
     rows = sorted((worker, correct, judged) for worker, (correct, judged) in sums.items())
     with connection.cursor() as cursor:
         cursor.execute(
@@ -33,6 +34,12 @@ def replace(project: Project, sums: Sums) -> None:
     """Set the sums of a whole project, as counted from the evidence from scratch."""
     Reliability.objects.filter(project=project).update(correct=0, judged=0)
     add(project, sums)
+
+
+def _lock(project: Project) -> None:
+    """One writer of a project's reliabilities at a time: a transaction may add more than once, in no common order."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('reliability'), %s)", [project.pk % 2**31])
 
 
 def _score(project: Project, workers: list[int]) -> None:

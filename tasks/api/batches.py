@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.authentication import person
-from marketplace.api.views import View
+from marketplace.api.views import FilteredView, View
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import Dataset, Project
@@ -65,8 +65,9 @@ class BatchFilter(filters.FilterSet):
     state = filters.ChoiceFilter(choices=Batch.State.choices)
 
 
-class OfBatch(View):
+class OfBatch(FilteredView):
     serializer_class: Any = say.BatchSerializer
+    queryset: Any = Batch.objects.none()
 
     def get_queryset(self) -> "QuerySet[Any]":
         return self.batches()
@@ -126,6 +127,7 @@ class LabelsCsv(OfBatch):
 
 class BatchAnswers(OfBatch):
     serializer_class = say.AnswerSerializer
+    queryset = Answer.objects.none()
     filterset_class = AnswerFilter
 
     def get_queryset(self) -> "QuerySet[Answer]":

@@ -7,7 +7,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.authentication import person
-from marketplace.api.views import View
+from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.models import ApiKey
 from tasks import appeals
@@ -19,9 +19,10 @@ class AppealFilter(filters.FilterSet):
     state = filters.ChoiceFilter(choices=Appeal.State.choices)
 
 
-class OfAppeals(View):
+class OfAppeals(FilteredView):
     scope = ApiKey.Scope.ADMIN
     serializer_class = say.AppealSerializer
+    queryset = Appeal.objects.none()
     filterset_class = AppealFilter
 
     def get_queryset(self) -> "QuerySet[Appeal]":

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from marketplace.api.authentication import person
-from marketplace.api.views import View
+from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
@@ -25,7 +25,7 @@ from workers import profiles
 from workers.models import Reliability, Worker
 
 
-class WorkView(View):
+class WorkView(FilteredView):
     scope = ApiKey.Scope.WORK
 
     def worker(self) -> Worker:
@@ -83,6 +83,7 @@ class AssignmentFilter(filters.FilterSet):
 
 class MyAssignments(WorkView):
     serializer_class = say.AssignmentSerializer
+    queryset = Assignment.objects.none()
     filterset_class = AssignmentFilter
 
     def get_queryset(self) -> "QuerySet[Assignment]":
@@ -141,6 +142,7 @@ class AnswerFilter(filters.FilterSet):
 
 class MyAnswers(WorkView):
     serializer_class = say.MyAnswerSerializer
+    queryset = Answer.objects.none()
     filterset_class = AnswerFilter
 
     def get_queryset(self) -> "QuerySet[Answer]":
@@ -155,6 +157,7 @@ class MyAnswers(WorkView):
 
 class MyDecisions(WorkView):
     serializer_class = say.DecisionSerializer
+    queryset = Decision.objects.none()
 
     def get_queryset(self) -> "QuerySet[Decision]":
         return Decision.objects.filter(worker=self.worker()).select_related("answer__assignment", "appeal")
@@ -179,6 +182,7 @@ class Contest(MyDecisions):
 
 class MyReliability(WorkView):
     serializer_class = say.ReliabilitySerializer
+    queryset = Reliability.objects.none()
 
     def get_queryset(self) -> "QuerySet[Reliability]":
         return Reliability.objects.filter(worker=self.worker()).select_related("project")

@@ -1,0 +1,10 @@
+"""Addresses of the pages about money."""
+
+from django.urls import path
+
+from payments.web import views
+
+urlpatterns = [
+    path("organisations/<str:organisation>/money/", views.money, name="money"),
+    path("payouts/", views.request_payout, name="request-payout"),
+]
