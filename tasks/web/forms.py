@@ -1,0 +1,128 @@
+"""What workers and reviewers type, as plain values."""
+
+from collections.abc import Callable
+from typing import Any
+
+from django import forms
+
+from marketplace.models import Dataset
+from marketplace.web.forms import Form
+from tasks.appeals import STATEMENT_MOST
+from tasks.models import Decision
+
+Spec = dict[str, Any]
+
+
+def _choice(spec: Spec) -> forms.Field:
+    return forms.ChoiceField(choices=_options(spec), widget=forms.RadioSelect)
+
+
+def _choices(spec: Spec) -> forms.Field:
+    """Nothing chosen is an answer too, where the field allows it."""
+    widget = forms.CheckboxSelectMultiple
+    return forms.MultipleChoiceField(choices=_options(spec), widget=widget, required=spec["min"] > 0)
+
+
+def _text(spec: Spec) -> forms.Field:
+    widget = forms.Textarea(attrs={"rows": 3})
+    return forms.CharField(min_length=spec["min_length"], max_length=spec["max_length"], strip=False, widget=widget)
+
+
+def _number(spec: Spec) -> forms.Field:
+    kind = forms.IntegerField if spec["integer"] else forms.FloatField
+    return kind(min_value=spec["min"], max_value=spec["max"], help_text=spec["unit"])
+
+
+def _rating(spec: Spec) -> forms.Field:
+    points = [(point, str(point)) for point in range(1, spec["points"] + 1)]
+    return forms.TypedChoiceField(choices=points, coerce=int, empty_value=None, widget=forms.RadioSelect)
+
+
+def _json(spec: Spec) -> forms.Field:
+    return forms.JSONField(help_text="JSON", widget=forms.Textarea(attrs={"rows": 4, "class": "code"}))
+
+
+def _options(spec: Spec) -> list[tuple[str, str]]:
+    return [(option["value"], option["title"]) for option in spec["options"]]
+
+
+BUILDERS: dict[str, Callable[[Spec], forms.Field]] = {
+    "choice": _choice,
+    "choices": _choices,
+    "text": _text,
+    "number": _number,
+    "rating": _rating,
+}
+
+
+class TaskForm(Form):
+    """The fields of one task of a page."""
+
+    def __init__(self, data: Any, *, position: int, schema: dict[str, Any], draft: Any = None) -> None:
+        super().__init__(data, prefix=f"t{position}", initial=draft if isinstance(draft, dict) else None)
+        self.position = position
+        self.specs: list[Spec] = schema["fields"]
+        for spec in self.specs:
+            field = BUILDERS.get(spec["type"], _json)(spec)
+            field.label = spec["title"]
+            field.error_messages["required"] = "Please answer this."
+            field.required = field.required and spec["required"]
+            self.fields[spec["name"]] = field
+
+    @property
+    def questions(self) -> list[tuple[forms.BoundField, Spec]]:
+        return [(self[spec["name"]], spec) for spec in self.specs]
+
+    @property
+    def value(self) -> dict[str, Any]:
+        """The answer: what was left empty is left out, unless empty is an answer."""
+        typed = {spec["name"]: (self.cleaned_data.get(spec["name"]), spec) for spec in self.specs}
+        return {name: value for name, (value, spec) in typed.items() if _is_answer(value, spec)}
+
+    @property
+    def draft(self) -> dict[str, Any]:
+        """What was typed so far, right or not, close to how an answer is written."""
+        kept = {}
+        for spec in self.specs:
+            bound = self[spec["name"]]
+            raw = bound.data
+            try:
+                value = bound.field.clean(raw)
+            except forms.ValidationError:
+                value = raw
+            if value not in (None, "", []):
+                kept[spec["name"]] = value
+        return kept
+
+
+def _is_answer(value: Any, spec: Spec) -> bool:
+    if value == []:
+        return bool(spec["required"])
+    return value not in (None, "")
+
+
+class ContestForm(Form):
+    statement = forms.CharField(
+        max_length=STATEMENT_MOST,
+        widget=forms.Textarea(attrs={"rows": 5}),
+        label="Why is the decision wrong?",
+        help_text="A person who did not make the decision reads this beside your answer.",
+    )
+
+
+class DecideForm(Form):
+    reason_code = forms.ChoiceField(choices=Decision.Reason.choices, label="Reason")
+    reason = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Why, in your own words",
+        help_text="The worker reads this and may contest it.",
+    )
+    refill = forms.BooleanField(required=False, initial=True, label="Buy another answer in its place")
+
+
+class DatasetForm(Form):
+    """Which dataset to put to work."""
+
+    dataset: forms.ModelChoiceField = forms.ModelChoiceField(
+        Dataset.objects.none(), to_field_name="public_id", empty_label=None
+    )

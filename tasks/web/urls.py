@@ -1,0 +1,29 @@
+"""Addresses of the pages about work: for workers, then for those who asked."""
+
+from django.urls import path, re_path
+
+from tasks.web.views import dashboard, mine, pages, review, work
+
+urlpatterns = [
+    path("work/", work.work, name="work"),
+    path("work/answers/", mine.my_answers, name="my-answers"),
+    path("work/decisions/<str:decision>/", mine.decision, name="decision"),
+    path("work/projects/<str:project>/", work.work_project, name="work-project"),
+    path("work/projects/<str:project>/practise", work.practise, name="practise"),
+    path("work/projects/<str:project>/start", work.start, name="start"),
+    path("work/assignments/<str:assignment>/", pages.assignment, name="assignment"),
+    path("work/assignments/<str:assignment>/draft", pages.save_draft, name="save-draft"),
+    path("work/assignments/<str:assignment>/heartbeat", pages.heartbeat, name="heartbeat"),
+    path("work/assignments/<str:assignment>/skip/<int:position>", pages.skip, name="skip"),
+    path("work/assignments/<str:assignment>/return", pages.give_back, name="give-back"),
+    path("work/assignments/<str:assignment>/feedback/", pages.feedback, name="feedback"),
+    path("earnings/", mine.earnings, name="earnings"),
+    path("projects/<str:project>/", dashboard.project, name="project"),
+    path("projects/<str:project>/publish/", dashboard.publish, name="publish"),
+    path("projects/<str:project>/publish/now", dashboard.publish_now, name="publish-now"),
+    path("projects/<str:project>/close", dashboard.close, name="close"),
+    re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
+    path("batches/<str:batch>/answers/", review.answers, name="answers"),
+    path("batches/<str:batch>/accept", review.accept, name="accept"),
+    path("answers/<str:answer>/", review.decide, name="decide"),
+]

@@ -1,0 +1,1 @@
+"""The pages of the work: for workers, and for those who asked."""

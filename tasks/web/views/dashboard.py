@@ -1,0 +1,119 @@
+"""What became of a project: progress, cost, accuracy, labels; and publishing its next batch."""
+
+from typing import Any
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+
+from marketplace.core import money
+from marketplace.models import Dataset, Project
+from marketplace.web.edge import action, person
+from marketplace.web.views.projects import visible
+from tasks import batches
+from tasks.exports import csv, jsonl
+from tasks.exports import labels as exports
+from tasks.models import Batch
+from tasks.web import chart
+from tasks.web.forms import DatasetForm
+from workers.models import Reliability
+
+BATCHES_SHOWN, WORKERS_SHOWN, NAME_SHOWN = 10, 30, 10
+
+
+@login_required
+def project(request: HttpRequest, project: str) -> HttpResponse:
+    found = visible(request, project)
+    shown = [
+        (batch, batches.progress(batch))
+        for batch in found.batches.order_by("-number").select_related("dataset")[:BATCHES_SHOWN]
+    ]
+    busy = any(batch.state != Batch.State.CLOSED for batch, _ in shown)
+    polled = "hx-request" in request.headers
+    return render(
+        request,
+        "tasks/_progress.html" if polled else "tasks/project.html",
+        {
+            "project": found,
+            "batches": shown,
+            "busy": busy,
+            "has_data": found.import_set.exists() or found.organisation.datasets.filter(version__gt=0).exists(),
+            **({} if polled else _accuracy(found)),
+        },
+    )
+
+
+def _accuracy(project: Project) -> dict[str, Any]:
+    """The workers with the most evidence, under the organisation's names for them."""
+    measured = Reliability.objects.filter(project=project).select_related("worker").order_by("-judged")
+    rows = sorted(measured[:WORKERS_SHOWN], key=lambda row: -row.accuracy)
+    named = [(project.organisation.pseudonym(row.worker.public_id)[:NAME_SHOWN], row) for row in rows]
+    marks = [(name, row.accuracy_p05, row.accuracy, row.accuracy_p95) for name, row in named]
+    return {"workers": named, "picture": chart.intervals(marks)}
+
+
+@login_required
+def publish(request: HttpRequest, project: str) -> HttpResponse:
+    """What publishing a dataset would cost, and the button that does it."""
+    found = visible(request, project)
+    datasets = found.organisation.datasets.filter(version__gt=0).order_by("-pk")
+    latest = datasets.filter(imports__project=found).first() or datasets.first()
+    chosen = datasets.filter(public_id=request.GET.get("dataset", "")).first() or latest
+    form = DatasetForm(initial={"dataset": chosen.public_id} if chosen else None)
+    form.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
+    quote = batches.quote(found, chosen) if chosen else None
+    return render(
+        request,
+        "tasks/publish.html",
+        {
+            "project": found,
+            "form": form,
+            "dataset": chosen,
+            "quote": quote,
+            "prepay": _prepay_link(request, found, quote) if quote and quote.missing_micros else "",
+            "confirmed": person(request).is_confirmed,
+        },
+    )
+
+
+def _prepay_link(request: HttpRequest, project: Project, quote: batches.Quote) -> str:
+    """To the page for prepayments and back, with what is missing filled in, in whole minor units."""
+    unit = money.MICROS // 10 ** money.DECIMALS[quote.currency]
+    missing_micros = -(-quote.missing_micros // unit) * unit
+    amount = money.show(missing_micros, quote.currency).split()[0].replace(",", "")
+    query = urlencode({"amount_micros": amount, "currency": quote.currency, "next": request.get_full_path()})
+    return f"{reverse('money', args=[project.organisation.public_id])}?{query}"
+
+
+@action
+def publish_now(request: HttpRequest, project: str) -> HttpResponse:
+    found = visible(request, project)
+    dataset = get_object_or_404(Dataset.objects.visible_to(person(request)), public_id=request.POST.get("dataset", ""))
+    batches.publish(found, dataset, person(request))
+    messages.success(request, "It is published. Workers can begin in a moment.")
+    return redirect("project", found.public_id)
+
+
+@action
+def close(request: HttpRequest, project: str) -> HttpResponse:
+    found = visible(request, project)
+    batches.close_project(found, person(request))
+    messages.success(request, "The project is closed. What is not spent comes back to your prepayment.")
+    return redirect("project", found.public_id)
+
+
+@login_required
+def labels(request: HttpRequest, batch: str, kind: str) -> HttpResponseBase:
+    """The labels of a batch as a file."""
+    found = get_object_or_404(Batch.objects.visible_to(person(request)).select_related("project"), public_id=batch)
+    rows = exports.rows(found)
+    kinds = {"jsonl": (jsonl.CONTENT_TYPE, jsonl.write(rows)), "csv": (csv.CONTENT_TYPE, csv.write(found, rows))}
+    content_type, lines = kinds[kind]
+    return StreamingHttpResponse(
+        lines,
+        content_type=content_type,
+        headers={"Content-Disposition": f'attachment; filename="{found.public_id}.{kind}"'},
+    )

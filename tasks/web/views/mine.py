@@ -1,0 +1,106 @@
+"""What became of a worker's answers, and what they earned."""
+
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.db.models import Q, Sum
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from marketplace.models import User
+from marketplace.web.edge import page_of, person, refusals_in
+from payments.models import Account, Transfer
+from payments.payouts import available_micros
+from payments.web.forms import PayoutForm
+from tasks import appeals
+from tasks.models import Answer, Appeal, Assignment, Decision
+from tasks.web import shown
+from tasks.web.forms import ContestForm
+from workers import profiles
+
+SHOWN = 20
+
+
+@login_required
+def my_answers(request: HttpRequest) -> HttpResponse:
+    worker = profiles.of(person(request))
+    handed_in = worker.answers.filter(submitted_at__isnull=False, assignment__purpose=Assignment.Purpose.WORK)
+    state = request.GET.get("state", "")
+    if state in Answer.State.values:
+        handed_in = handed_in.filter(state=state)
+    page = page_of(request, handed_in.select_related("assignment__project", "batch").prefetch_related("decisions"))
+    for answer in page["rows"]:
+        answer.words = shown.answer(answer.batch.schema, answer.value)
+        answer.last_decision = max(answer.decisions.all(), key=lambda decision: decision.pk, default=None)
+    return render(request, "tasks/my_answers.html", {"page": page, "state": state})
+
+
+@login_required
+def decision(request: HttpRequest, decision: str) -> HttpResponse:
+    """A decision with its reason, the way to contest it, and what came of that."""
+    worker = profiles.of(person(request))
+    mine = Decision.objects.filter(worker=worker).select_related(
+        "answer__task__item", "answer__batch", "answer__assignment__project", "organisation"
+    )
+    found = get_object_or_404(mine, public_id=decision)
+    form = ContestForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        with refusals_in(form):
+            appeals.contest(found, worker, form.cleaned_data["statement"])
+            messages.success(request, "Your appeal is with a person who did not make the decision.")
+            return redirect("decision", found.public_id)
+    answer = found.answer
+    return render(
+        request,
+        "tasks/decision.html",
+        {
+            "decision": found,
+            "parts": shown.parts(answer.batch.schema, answer.task.item.payload),
+            "given": shown.answer(answer.batch.schema, answer.value),
+            "appeal": Appeal.objects.filter(decision=found).first(),
+            "form": form,
+        },
+    )
+
+
+@login_required
+def earnings(request: HttpRequest) -> HttpResponse:
+    """What this person has earned, what waits, and where it went."""
+    user = person(request)
+    accounts = list(user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"))
+    payable = [
+        {
+            "currency": account.currency,
+            "available_micros": available_micros(user, account.currency, account.mode),
+            "form": PayoutForm(initial={"currency": account.currency}, auto_id=f"id_{account.currency}_%s"),
+        }
+        for account in accounts
+    ]
+    return render(
+        request,
+        "tasks/earnings.html",
+        {
+            "accounts": accounts,
+            "payable": [row for row in payable if row["available_micros"]],
+            "waiting": _waiting(user),
+            "moves": page_of(request, _moves(accounts)),
+            "payouts": user.payouts.order_by("-pk")[:SHOWN],
+            "confirmed": user.is_confirmed,
+        },
+    )
+
+
+def _waiting(user: User) -> list[Any]:
+    """By currency: what waits for acceptance, and what is accepted and about to be booked."""
+    unsettled = profiles.of(user).answers.filter(entry=None, price_micros__gt=0)
+    due = Q(state__in=[Answer.State.ACCEPTED, Answer.State.EXCLUDED])
+    sums = unsettled.values("batch__currency").annotate(
+        waiting_micros=Sum("price_micros", filter=Q(state=Answer.State.SUBMITTED)),
+        due_micros=Sum("price_micros", filter=due),
+    )
+    return [row for row in sums.order_by("batch__currency") if row["waiting_micros"] or row["due_micros"]]
+
+
+def _moves(accounts: list[Account]) -> Any:
+    return Transfer.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts)).select_related("entry", "credit")

@@ -1,0 +1,68 @@
+"""Finding work, and beginning it."""
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from marketplace.models import Project
+from marketplace.web.edge import action, page_of, person
+from tasks import assignments, pace, training
+from tasks.models import Assignment, Batch
+from workers import profiles
+
+
+@login_required
+def work(request: HttpRequest) -> HttpResponse:
+    """What there is to do for this person, and the pages they have begun."""
+    worker = profiles.of(person(request))
+    batches = Batch.objects.workable().values("project")
+    offered = Project.objects.offered().filter(pk__in=batches).select_related("organisation")
+    page = page_of(request, offered.exclude(organisation__memberships__user=person(request)))
+    medians = pace.medians(project.pk for project in page["rows"])
+    for project in page["rows"]:
+        project.practice = training.status(worker, project)
+        project.median_s = medians.get(project.pk)
+        project.hourly_micros = pace.hourly_micros(project.price_micros, project.median_s)
+    begun = Assignment.objects.visible_to(worker).filter(state=Assignment.State.OPEN).select_related("project")
+    return render(request, "tasks/work.html", {"page": page, "begun": begun, "worker": worker})
+
+
+@login_required
+def work_project(request: HttpRequest, project: str) -> HttpResponse:
+    """One project as a worker sees it before beginning."""
+    worker = profiles.of(person(request))
+    found = _project(request, project)
+    median_s = pace.medians([found.pk]).get(found.pk)
+    mine = Assignment.objects.visible_to(worker).filter(project=found)
+    return render(
+        request,
+        "tasks/work_project.html",
+        {
+            "project": found,
+            "guideline": found.guidelines.first(),
+            "practice": training.status(worker, found),
+            "median_s": median_s,
+            "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
+            "begun": mine.filter(state=Assignment.State.OPEN).first(),
+            "last_practice": mine.filter(purpose=Assignment.Purpose.PRACTICE, score__isnull=False).last(),
+            "own": found.organisation.memberships.filter(user=person(request)).exists(),
+        },
+    )
+
+
+@action
+def practise(request: HttpRequest, project: str) -> HttpResponse:
+    lease = training.start(profiles.of(person(request)), _project(request, project))
+    return redirect("assignment", lease.public_id)
+
+
+@action
+def start(request: HttpRequest, project: str) -> HttpResponse:
+    lease = assignments.claim(profiles.of(person(request)), _project(request, project))
+    return redirect("assignment", lease.public_id)
+
+
+def _project(request: HttpRequest, public_id: str) -> Project:
+    """One that is offered, or in which this person has worked before."""
+    own = Project.objects.filter(pk__in=profiles.of(person(request)).assignments.values("project"))
+    return get_object_or_404((Project.objects.offered() | own).select_related("organisation"), public_id=public_id)
