@@ -1,6 +1,7 @@
 """Money in micros: integers, a millionth of the currency's unit."""
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 
 from marketplace.core.errors import Invalid
 
@@ -22,14 +23,10 @@ def whole_minor_units(amount_micros: int, currency: str) -> int:
 
 def parse(text: str) -> int:
     """Read "0.05" as 50,000 micros; raise Invalid for anything that is not exactly so many micros."""
-    try:
-        micros = Decimal(text.strip()) * MICROS
-        exact = micros.is_finite() and micros == micros.to_integral_value()
-    except InvalidOperation:
-        exact = False
-    if not exact:
-        raise Invalid(f"{text!r} is not an amount of money with at most six decimals")
-    return int(micros)
+    amount = text.strip()
+    if not re.fullmatch(r"-?\d{1,12}(\.\d{1,6})?", amount, re.ASCII):
+        raise Invalid(f"{amount[:40]!r} is not an amount of money such as 0.05, with at most six decimals")
+    return int(Decimal(amount) * MICROS)
 
 
 def show(amount_micros: int, currency: str) -> str:

@@ -1,0 +1,41 @@
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+
+from marketplace.core import env
+
+
+@pytest.mark.parametrize(("value", "read"), [("1", True), ("yes", True), ("False", False), ("", True)])
+def test_a_flag_is_read_strictly(monkeypatch, value, read):
+    monkeypatch.setenv("THING", value)
+    assert env.flag("THING", default=True) is read
+
+
+@pytest.mark.parametrize("value", ["maybe", "2", "on!"])
+def test_nonsense_for_a_flag_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("THING", value)
+    with pytest.raises(ImproperlyConfigured, match="THING"):
+        env.flag("THING")
+
+
+@pytest.mark.parametrize("value", ["-1", "1.5", "ten", "11", "0x1"])
+def test_a_number_out_of_bounds_is_refused_by_name(monkeypatch, value):
+    monkeypatch.setenv("THING", value)
+    with pytest.raises(ImproperlyConfigured, match="THING"):
+        env.number("THING", 5, least=0, most=10)
+
+
+def test_a_number_at_the_edge_is_taken(monkeypatch):
+    monkeypatch.setenv("THING", "10")
+    assert env.number("THING", 5, most=10) == 10
+
+
+def test_a_database_address_is_taken_apart():
+    found = env.database("postgresql://ann:s%40cret@db.example:5433/hands?sslmode=require")
+    assert (found["USER"], found["PASSWORD"], found["HOST"], found["PORT"]) == ("ann", "s@cret", "db.example", "5433")
+    assert (found["NAME"], found["OPTIONS"]) == ("hands", {"sslmode": "require"})
+
+
+@pytest.mark.parametrize("url", ["sqlite:///x", "postgresql://host", "nonsense"])
+def test_another_database_is_refused(url):
+    with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
+        env.database(url)

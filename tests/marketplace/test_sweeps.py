@@ -1,0 +1,85 @@
+from datetime import timedelta
+
+import pytest
+from django.db import connection
+
+from marketplace.core import clock, sweeps
+from marketplace.core.models import Sweep
+from tests.race import race
+
+pytestmark = pytest.mark.django_db
+CALLED: list[str] = []
+
+
+def nothing_more() -> bool:
+    CALLED.append("once")
+    return False
+
+
+def something_more() -> bool:
+    return True
+
+
+def broken() -> bool:
+    raise RuntimeError("broken")
+
+
+ME = __name__
+QUEUE = "SELECT count(*) FROM django_q_ormq"
+
+
+def queued() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUE)
+        return cursor.fetchone()[0]
+
+
+@pytest.fixture(autouse=True)
+def _sweeps(settings, monkeypatch):
+    settings.SWEEPS = {f"{ME}.nothing_more": 5}
+    monkeypatch.setattr(sweeps, "import_string", lambda name: globals()[name.rpartition(".")[2]])
+    CALLED.clear()
+
+
+def test_a_due_sweep_is_queued_once_until_it_ran():
+    assert sweeps.tick() == [f"{ME}.nothing_more"]
+    assert sweeps.tick() == []
+    assert queued() == 1
+    sweeps.run(f"{ME}.nothing_more")
+    assert CALLED == ["once"]
+    assert sweeps.tick() == []  # not before its interval
+
+
+def test_a_sweep_is_due_again_after_its_interval():
+    sweeps.tick()
+    sweeps.run(f"{ME}.nothing_more")
+    Sweep.objects.update(ended_at=clock.now() - timedelta(seconds=6))
+    assert sweeps.tick() == [f"{ME}.nothing_more"]
+
+
+def test_a_sweep_whose_cluster_was_killed_is_queued_again():
+    sweeps.tick()
+    Sweep.objects.update(queued_at=clock.now() - sweeps.LOST_AFTER - timedelta(seconds=1))
+    assert sweeps.tick() == [f"{ME}.nothing_more"]
+
+
+def test_a_step_with_more_to_do_queues_the_next():
+    sweeps.run(f"{ME}.something_more")
+    assert queued() == 1
+    assert Sweep.objects.get().queued_at
+
+
+def test_a_step_that_fails_is_due_again_after_its_interval():
+    with pytest.raises(RuntimeError):
+        sweeps.run(f"{ME}.broken")
+    row = Sweep.objects.get()
+    assert row.queued_at is None
+    assert row.ended_at
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_several_tickers_one_queues():
+    results = race(*[sweeps.tick] * 6)
+    assert sorted(results, key=len)[-1] == [f"{ME}.nothing_more"]
+    assert sum(map(len, results)) == 1
+    assert queued() == 1
