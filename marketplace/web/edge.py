@@ -1,7 +1,7 @@
 """What pages share: the way in, what becomes of a refusal, the way back, and lists by key."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import wraps
 from typing import Any, TypeVar, cast
 
@@ -14,7 +14,8 @@ from django.shortcuts import redirect
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_POST
 
-from marketplace.core.errors import DomainError
+from marketplace.core import paging
+from marketplace.core.errors import DomainError, Invalid
 from marketplace.models import User
 
 View = Callable[..., HttpResponse]
@@ -85,13 +86,13 @@ def refusals_in(form: forms.BaseForm, places: dict[str, str] | None = None) -> I
 
 
 def page_of(request: HttpRequest, rows: "models.QuerySet[Row]", size: int = PAGE) -> dict[str, Any]:
-    """One page, newest first, of the rows older than `?after=<number>`; `next` is the key of its last row."""
-    after = request.GET.get("after", "")
-    if after.isascii() and after.isdigit() and len(after) < 19:
-        rows = rows.filter(pk__lt=int(after))
+    """One page, newest first, of the rows older than `?after=`; `next` leads to the page behind it."""
+    if after := request.GET.get("after"):
+        with suppress(Invalid):  # a link that was mangled leads to the first page
+            rows = rows.filter(pk__lt=paging.unseal(after))
     found = list(rows.order_by("-pk")[: size + 1])
     query = request.GET.copy()
     if len(found) > size:
-        query["after"] = str(found[size - 1].pk)
+        query["after"] = paging.seal(found[size - 1].pk)
         return {"rows": found[:size], "next": query.urlencode()}
     return {"rows": found, "next": ""}
