@@ -189,7 +189,7 @@ def _seats(cursor: Cursor, batch: Batch, size: int, pick: Sequence[str] | None) 
     else:
         hidden = gold.pick(cursor, gold.due(cursor, batch, size))
         found = _next(cursor, batch, size - len(hidden)) if len(hidden) < size else []
-        if not found and len(hidden) < size:
+        if not found and (len(hidden) < size or not _still_workable(batch)):
             return []
     if found and pick is None:
         cursor.priority, cursor.pos = found[-1][1:]
@@ -200,6 +200,11 @@ def _seats(cursor: Cursor, batch: Batch, size: int, pick: Sequence[str] | None) 
     cursor.gold_left -= len(hidden)
     cursor.save()
     return page
+
+
+def _still_workable(batch: Batch) -> bool:
+    """A page of gold alone locks no task that closing would wait for, so it locks the batch."""
+    return Batch.objects.select_for_update(no_key=True, of=("self",)).workable().filter(pk=batch.pk).exists()
 
 
 def _next(cursor: Cursor, batch: Batch, count: int) -> list[tuple[int, int, int]]:

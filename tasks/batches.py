@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from datetime import timedelta
 from itertools import islice
 from typing import Any
 
@@ -23,6 +24,8 @@ from workers.models import Reliability
 
 FILL_STEP = 10_000
 TRIM_STEP = 10_000
+LOOK_AGAIN = timedelta(seconds=10)  # at a closed batch that may still come to owe something
+COMMITTED_WITHIN = timedelta(minutes=1)  # an appeal that began in time is seen by others this much later, at most
 PROBLEMS_SHOWN = 20
 PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
@@ -192,9 +195,19 @@ def return_rest(pk: int) -> bool:
         return True
     owed = owed_micros(batch)
     reserves.release_all_but(batch.subject, owed)
-    if not owed:
-        Batch.objects.filter(pk=pk).update(returned_at=clock.now(), consensus_at=None)  # and weigh it a last time
+    at = clock.now()
+    if owed:
+        Batch.objects.filter(pk=pk).update(look_again_at=at + LOOK_AGAIN)
+    else:
+        Batch.objects.filter(pk=pk).update(returned_at=at, consensus_at=None)  # and weigh it a last time
     return False
+
+
+def returnable(limit: int = 100) -> list[int]:
+    """Closed batches that still have something to give back, those not looked at for longest first."""
+    closed = Batch.objects.filter(state=Batch.State.CLOSED, returned_at=None)
+    due = closed.filter(Q(look_again_at=None) | Q(look_again_at__lte=clock.now()))
+    return list(due.order_by(F("look_again_at").asc(nulls_first=True)).values_list("pk", flat=True)[:limit])
 
 
 def owed_micros(batch: Batch) -> int:
@@ -202,7 +215,9 @@ def owed_micros(batch: Batch) -> int:
     answers = Answer.objects.filter(batch=batch)
     cost = Sum(F("price_micros") + F("fee_micros"))
     alive = answers.filter(Q(state__in=["leased", "submitted"]) | Q(state__in=["accepted", "excluded"], entry=None))
-    contestable = Q(contestable_until__gt=clock.now(), appeal=None) | Q(appeal__state=Appeal.State.OPEN)
+    contestable = Q(contestable_until__gt=clock.now() - COMMITTED_WITHIN, appeal=None) | Q(
+        appeal__state=Appeal.State.OPEN
+    )
     rejections = Decision.objects.filter(
         contestable, answer__batch=batch, kind=Decision.Kind.REJECT, state=Decision.State.STANDING
     )

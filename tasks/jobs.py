@@ -1,8 +1,14 @@
 """What the cluster runs: each loads, calls one verb, and may run twice. True: there is more to do."""
 
+import logging
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from marketplace.core import jobs
 from tasks import appeals, assignments, batches, consensus, decisions, gold, settlement
 from tasks.models import Batch
+
+log = logging.getLogger(__name__)
 
 
 def fill_batch(pk: int) -> None:
@@ -13,7 +19,7 @@ def fill_batch(pk: int) -> None:
 def fill() -> bool:
     """Go on filling batches whose job was lost with its cluster."""
     waiting = Batch.objects.filter(state=Batch.State.FILLING).order_by("pk").values_list("pk", flat=True)[:10]
-    return any([batches.fill(pk) for pk in waiting])
+    return _each(batches.fill, waiting)
 
 
 def expire() -> bool:
@@ -25,9 +31,7 @@ def grade() -> bool:
 
 
 def update_consensus() -> bool:
-    for batch in consensus.waiting():
-        consensus.update(batch)
-    return False
+    return _each(consensus.update, consensus.waiting())
 
 
 def accept() -> bool:
@@ -35,15 +39,25 @@ def accept() -> bool:
 
 
 def settle() -> bool:
-    return settlement.settle()
+    return _each(settlement.settle, settlement.waiting())
 
 
 def close() -> bool:
     """Close what is finished, and give the rest of closed batches back."""
     batches.close_finished()
-    closed = Batch.objects.filter(state=Batch.State.CLOSED, returned_at=None).order_by("pk")
-    return any([batches.return_rest(pk) for pk in closed.values_list("pk", flat=True)[:100]])
+    return _each(batches.return_rest, batches.returnable())
 
 
 def uphold_overdue() -> bool:
     return appeals.uphold_overdue()
+
+
+def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:
+    """Do it for every row; one that fails is told and does not hold up the others."""
+    more = False
+    for row in rows:
+        try:
+            more |= bool(verb(row))
+        except Exception:
+            log.exception("%s failed for %s", verb.__name__, row)
+    return more

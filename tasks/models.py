@@ -67,6 +67,7 @@ class Batch(models.Model):
     published_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     published_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
+    look_again_at = models.DateTimeField(null=True, help_text="When to see again what of its reserve may return.")
     returned_at = models.DateTimeField(null=True, help_text="When the last of its reserve was given back.")
 
     objects = BatchQuerySet.as_manager()
@@ -79,7 +80,9 @@ class Batch(models.Model):
         ]
         indexes = [
             models.Index(fields=["project"], condition=Q(state="open"), name="batch_open"),
-            models.Index(fields=["id"], condition=Q(returned_at=None), name="batch_not_returned"),
+            models.Index(
+                fields=["look_again_at"], condition=Q(state="closed", returned_at=None), name="batch_not_returned"
+            ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
         ]
 
@@ -317,7 +320,7 @@ class Answer(models.Model):
             models.Index(fields=["batch", "id"], name="answer_of_batch"),
             models.Index(fields=["accept_at"], condition=Q(state="submitted"), name="answer_to_accept"),
             models.Index(
-                fields=["id"],
+                fields=["batch", "id"],
                 condition=Q(state__in=["accepted", "excluded"], entry=None, price_micros__gt=0),
                 name="answer_to_settle",
             ),

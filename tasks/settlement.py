@@ -3,6 +3,7 @@
 from collections import defaultdict
 
 from django.db import transaction
+from django.db.models import QuerySet
 
 from payments import ledger
 from payments.models import Reserve
@@ -11,20 +12,26 @@ from tasks.models import Answer, Batch
 SETTLE_STEP = 10_000
 
 
-@transaction.atomic
-def settle(limit: int = SETTLE_STEP) -> bool:
-    """Move the price and fee of accepted, unsettled answers of one batch out of its reserve; True: ask again.
+def waiting() -> list[int]:
+    """Batches with accepted answers that are not paid yet."""
+    return list(_owed().order_by("batch").values_list("batch", flat=True).distinct())
 
-    An answer is paid once because its entry was null under the lock that this transaction holds. One batch at a time,
-    so that several settlers lock accounts in one order.
+
+@transaction.atomic
+def settle(batch: int, limit: int = SETTLE_STEP) -> bool:
+    """Move the price and fee of accepted, unsettled answers of a batch out of its reserve; True: ask again.
+
+    An answer is paid once because its entry was null under the lock that this transaction holds.
     """
-    owed = Answer.objects.filter(state__in=["accepted", "excluded"], entry=None, price_micros__gt=0).order_by("pk")
-    batch = owed.values_list("batch", flat=True).first()
-    answers = owed.filter(batch=batch).select_for_update(skip_locked=True, of=("self",))
+    answers = _owed().filter(batch=batch).order_by("pk").select_for_update(skip_locked=True, of=("self",))
     rows = list(answers.values_list("pk", "worker__user", "price_micros", "fee_micros")[:limit])
-    if batch is not None and rows:
+    if rows:
         _settle_batch(batch, rows)
-    return bool(rows)
+    return len(rows) == limit
+
+
+def _owed() -> "QuerySet[Answer]":
+    return Answer.objects.filter(state__in=["accepted", "excluded"], entry=None, price_micros__gt=0)
 
 
 def _settle_batch(batch: int, rows: list[tuple[int, int, int, int]]) -> None:

@@ -20,7 +20,7 @@ class Reply(models.Model):
 
 
 class Sweep(models.Model):
-    """When a sweep was last queued and last ended; the ticker and `readyz` read it."""
+    """When a sweep was last queued and last ended; the ticker reads it."""
 
     name = models.CharField(max_length=80, primary_key=True)
     queued_at = models.DateTimeField(null=True)

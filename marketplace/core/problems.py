@@ -82,4 +82,6 @@ def _problem(
     number: int, code: str, title: str, detail: str, facts: dict[str, Any], headers: dict[str, str] | None = None
 ) -> Response:
     body = {**facts, "type": f"/problems/{code}", "title": title, "status": number, "detail": detail}
+    if "retry_after_s" in facts:
+        headers = {**(headers or {}), "Retry-After": str(facts["retry_after_s"])}
     return Response(body, status=number, headers=headers, content_type=MEDIA_TYPE)

@@ -110,8 +110,8 @@ def test_two_settlers_pay_every_answer_once():
     for person in crowd(2):
         work.work(person, batch)
     decisions.accept_due()
-    race(*[lambda: settlement.settle(limit=5)] * 6)
-    while settlement.settle(limit=5):
+    race(*[lambda: settlement.settle(batch.pk, limit=5)] * 6)
+    while settlement.settle(batch.pk, limit=5):
         pass
     assert not Answer.objects.filter(entry=None).exists()
     assert sum(account.balance_micros for account in Account.objects.filter(kind="earnings")) == 24 * 50_000

@@ -38,6 +38,13 @@ def test_claiming_again_returns_the_same_page(batch, as_wes):
     assert len(first.json()["tasks"]) == 3
 
 
+def test_with_nothing_to_do_the_answer_says_when_to_ask_again(batch, as_wes):
+    work.work_all(work.worker(), batch)
+    reply = claimed(as_wes, batch)
+    assert (reply.status_code, reply["Retry-After"]) == (409, "30")
+    assert reply.json()["type"] == "/problems/no-task-available"
+
+
 def test_a_worker_sees_no_id_of_task_or_item_and_no_key(batch, as_wes):
     page = claimed(as_wes, batch).json()
     assert set(page["tasks"][0]) == {"position", "payload", "state", "value"}

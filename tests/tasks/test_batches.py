@@ -4,9 +4,9 @@ from marketplace import projects
 from marketplace.core.errors import Forbidden, InsufficientFunds
 from payments import prepayments, reserves
 from payments.models import Account, ReserveLine
-from tasks import assignments, batches
-from tasks.errors import NotPublishable
-from tasks.models import Batch, Task
+from tasks import assignments, batches, gold, jobs, settlement
+from tasks.errors import NoTaskAvailable, NotPublishable
+from tasks.models import Answer, Batch, Task
 from tests import make
 from tests.tasks import work
 
@@ -143,3 +143,43 @@ def test_progress_counts_what_happened():
     assert (now.accepted, now.leased, now.waiting) == (2, 2, 0)
     assert now.spent_micros == 2 * EACH
     assert now.reserved_micros == 6 * EACH
+
+
+def test_a_page_of_gold_alone_is_not_leased_from_a_batch_that_closed_meanwhile(monkeypatch):
+    project, data = draft(rows(3, gold=8), page_size=1, gold_share=0.5)
+    batch = work.publish(project, data)
+    by_chance = gold.due
+
+    def closed_meanwhile(*asked):
+        batches.close(Batch.objects.get(), batch.published_by)
+        while jobs.close():
+            pass
+        monkeypatch.setattr(gold, "due", by_chance)
+        return 1
+
+    monkeypatch.setattr(gold, "due", closed_meanwhile)
+    with pytest.raises(NoTaskAvailable):
+        assignments.claim(work.worker(), project)
+
+
+def test_a_batch_whose_money_is_gone_does_not_hold_up_the_others(monkeypatch):
+    first, second = work.published(items=1, accept_after_s=0), work.published(items=1, accept_after_s=0)
+    for batch in (first, second):
+        work.work(work.worker(), batch)
+    real = settlement.settle
+    monkeypatch.setattr(settlement, "settle", lambda pk: 1 / 0 if pk == first.pk else real(pk))
+    jobs.accept()
+    jobs.settle()
+    paid = Answer.objects.filter(entry__isnull=False)
+    assert set(paid.values_list("batch", flat=True)) == {second.pk}
+
+
+def test_what_is_still_owed_is_looked_at_again_later():
+    batch = work.published(items=1)
+    assignments.claim(work.worker(), batch.project)
+    batches.close(batch, batch.published_by)
+    while jobs.close():
+        pass
+    assert batches.returnable() == []
+    Batch.objects.update(look_again_at=batch.published_at)
+    assert batches.returnable() == [batch.pk]

@@ -192,7 +192,8 @@ def test_the_price_of_a_rejected_answer_stays_reserved_after_close_until_it_can_
     for _ in range(2):
         work.sweep()
     assert balance("reserve") == 50_000 + FEE
-    Decision.objects.update(contestable_until=clock.now() - timedelta(seconds=1))
+    Decision.objects.update(contestable_until=clock.now() - timedelta(minutes=2))
+    Batch.objects.update(look_again_at=None)
     work.sweep()
     assert balance("reserve") == 0
     assert Batch.objects.get().returned_at
@@ -204,7 +205,8 @@ def test_an_appeal_upheld_after_close_still_pays():
     appeal = appeals.contest(decision, answer.worker, "No.")
     batches.close(Batch.objects.get(), make.user("rita"))
     work.sweep()
-    Decision.objects.update(contestable_until=clock.now() - timedelta(seconds=1))
+    Decision.objects.update(contestable_until=clock.now() - timedelta(minutes=2))
+    Batch.objects.update(look_again_at=None)
     work.sweep()
     appeals.uphold(appeal, make.user("ada", staff=True), "It is a cat.")
     work.sweep()
