@@ -65,6 +65,9 @@ class Entry(models.Model):
     facts = models.JSONField(default=dict)
     created_at = models.DateTimeField(auto_now_add=True)
 
+    class Meta:
+        verbose_name_plural = "entries"
+
     def __str__(self) -> str:
         return self.key
 

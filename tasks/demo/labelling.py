@@ -20,6 +20,7 @@ ORGANISATION = "Handwriting Lab"
 TITLE = "Which digit is this?"
 STALLED_S = 90.0
 LOOK_S = 0.5
+LEFT = 60  # pictures of the project that is left for visitors
 PAYOUTS_OF = 3  # one person in so many asks to be paid
 TERMS = {
     "description": "Handwritten digits, one a picture.",
@@ -72,6 +73,21 @@ class Labelling:
             spare_micros=1_000_000,  # for the answer bought in place of a rejected one
             read_as={"key_column": "key", "truth_columns": json.dumps({"truth": "digit"})},
         )
+
+    def leave_some(self) -> None:
+        """A small project that nobody has worked on, for whoever visits the site."""
+        few = digits.load(self.seed, LEFT)
+        terms = {"redundancy_min": 1, "redundancy_max": 2, "page_size": 6, "practice_size": 4}
+        left = Plan(
+            organisation=ORGANISATION,
+            title=f"Try it yourself: {TITLE.lower()}",
+            dataset="Digits to try",
+            terms={**TERMS, **terms, "price_micros": 100_000},
+            file=lambda: b"".join(few.rows()),
+            format="jsonl",
+            read_as={"key_column": "key", "truth_columns": json.dumps({"truth": "digit"})},
+        )
+        offer.batch(self.requester, left, self.check)
 
     @property
     def is_closed(self) -> bool:

@@ -48,6 +48,8 @@ class Command(Show):
         money_lines, ledger_sum_micros = summary.money_table()
         self.stdout.write("\n".join(["", *money_lines]))
         found = summary.facts(labels, work.batch["id"])
+        if not options["exit"]:
+            work.leave_some()
         return {
             **found, "ledger_sum_micros": ledger_sum_micros, "seed": seed, "workers": people,
             "stopped_before_paid_work": len(stopped), "payouts": payouts, "seconds": round(time.monotonic() - began, 1),
