@@ -1,7 +1,9 @@
 """Every address of the site; the only file below `tasks` that may look up."""
 
 from django.contrib import admin
-from django.urls import include, path
+from django.urls import include, path, re_path
+
+from marketplace.api.missing import Missing
 
 urlpatterns = [
     path("", include("marketplace.web.urls")),
@@ -12,5 +14,6 @@ urlpatterns = [
     path("api/v1/", include("marketplace.api.urls")),
     path("api/v1/", include("payments.api.urls")),
     path("api/v1/", include("tasks.api.urls")),
+    re_path("^api/", Missing.as_view()),
     path("admin/", admin.site.urls),
 ]

@@ -74,3 +74,10 @@ def test_who_is_asked_to_wait_is_told_how_long():
 
 def test_a_fault_of_ours_is_not_a_problem_of_theirs():
     assert problems.respond(ValueError("oops"), {}) is None
+
+
+@pytest.mark.parametrize("path", ["/api/v1/nothing", "/api/v2/projects", "/api/v1/projects/"])
+def test_an_address_that_does_not_exist_is_a_problem_too(client, path):
+    for reply in (client.get(path), client.post(path, "{}", content_type="application/json")):
+        assert (reply.status_code, reply["Content-Type"]) == (404, "application/problem+json")
+        assert reply.json()["type"] == "/problems/not-found"
