@@ -347,7 +347,7 @@ class BadRows(View):
         found = get_object_or_404(Import.objects.filter(dataset__in=seen), public_id=self.kwargs["id"])
         return found.bad_rows.all()
 
-    @extend_schema(operation_id="imports_bad_rows")
+    @extend_schema(operation_id="imports_bad_rows", responses=say.BadRowSerializer(many=True))
     def get(self, request: Request, id: str) -> Response:
         """The rows that were not taken, in the order of the file, each with its reason."""
         return self.page(self.get_queryset())

@@ -150,6 +150,8 @@ class AcceptAnswers(OfBatch):
 
 
 class BatchWorkers(OfBatch):
+    pagination_class = None
+
     @extend_schema(operation_id="batches_workers", responses=say.BatchWorkerSerializer(many=True))
     def get(self, request: Request, id: str) -> Response:
         """Who has worked on it and how accurate they are; the most active 1,000."""

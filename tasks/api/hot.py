@@ -11,6 +11,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.api.authentication import HasScope
+from marketplace.core import strictjson
 from marketplace.core.errors import Invalid
 from marketplace.models import ApiKey, Project
 from tasks import assignments
@@ -91,11 +92,14 @@ def worker_of(request: Request) -> Worker:
 
 def read(request: Request, shape: type) -> Any:
     """The body as `shape`, or Invalid with what was expected where."""
+    body = request.body or b"{}"
     try:
-        return msgspec.json.decode(request.body or b"{}", type=shape)
+        if rb"\u0000" in body:
+            strictjson.loads(body)  # msgspec takes a NUL character, the database does not
+        return msgspec.json.decode(body, type=shape)
     except msgspec.ValidationError as error:
         raise Invalid(str(error), errors=[{"path": _path(error), "code": "invalid", "message": str(error)}]) from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, ValueError, RecursionError) as error:
         raise Invalid(f"the body is not JSON: {error}"[: settings.ERRORS_SHOWN * 10]) from None
 
 

@@ -59,7 +59,7 @@ class PageTaskSerializer(Strict):
     position = serializers.IntegerField()
     payload = serializers.JSONField()
     state = serializers.CharField()
-    value = serializers.JSONField(allow_null=True)
+    value = serializers.JSONField()
 
 
 class AssignmentSerializer(Strict):
@@ -88,7 +88,7 @@ class PageSerializer(AssignmentSerializer):
 
     schema = serializers.JSONField(source="batch.schema")
     tasks = PageTaskSerializer(many=True)
-    draft = serializers.JSONField(allow_null=True)
+    draft = serializers.JSONField()
     refused = serializers.ListField(child=serializers.IntegerField(), help_text="Positions that came too late.")
 
 

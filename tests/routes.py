@@ -1,0 +1,159 @@
+"""Every route of the site, found in the resolver, with a row for what its address names and a body that makes sense."""
+
+import re
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.files.uploadedfile import SimpleUploadedFile
+from django.urls import get_resolver
+from django.utils.regex_helper import normalize
+from django.views import View
+
+from tests import make
+from tests.marketplace.test_web import TYPED
+from tests.world import World
+
+METHODS = [name.upper() for name in View.http_method_names]
+UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
+
+# What an address names: by the segment before it, by the parameter, or by both
+NAMED: dict[str, Callable[[World], Any]] = {
+    "answers": lambda here: here.answer.public_id,
+    "api-keys": lambda here: here.key.public_id,
+    "appeals": lambda here: here.appeal.public_id,
+    "assignments": lambda here: here.lease.public_id,
+    "batches": lambda here: here.batch.public_id,
+    "datasets": lambda here: here.dataset.public_id,
+    "decisions": lambda here: here.decision.public_id,
+    "imports": lambda here: here.run.public_id,
+    "keys": lambda here: here.key.public_id,
+    "members": lambda here: here.max.public_id,
+    "organisations": lambda here: here.organisation.public_id,
+    "payouts": lambda here: here.payout.public_id,
+    "projects": lambda here: here.project.public_id,
+    "members/membership": lambda here: here.membership.pk,
+    "kind": lambda here: "csv",
+    "position": lambda here: 0,
+    # of those who sign in
+    "confirm-email": lambda here: "MQ:nothing",
+    "key": lambda here: "nothing",
+    # of the admin
+    "app_label": lambda here: "marketplace",
+    "content_type_id": lambda here: 1,
+    "object_id": lambda here: 1,
+    "url": lambda here: "nothing",
+}
+WHOSE = {"assignments": "wes", "decisions": "wes", "payouts": "wes", "appeals": "ada"}  # all others: "rita"
+SIGN_IN = ("/accounts/", "/_allauth/")
+
+REASON = {"reason_code": "wrong", "reason": "No."}
+OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
+
+# What is sent, so that only the question who asks can be what stands in the way
+SENT: dict[str, Callable[[World], dict[str, Any]]] = {
+    "PATCH /api/v1/me": lambda here: {"name": "X"},
+    "POST /api/v1/api-keys": lambda here: {"name": "ci", "scopes": ["work"]},
+    "POST /api/v1/organisations": lambda here: {"name": "Lab"},
+    "POST /api/v1/organisations/%(id)s/members": lambda here: {"email": here.olga.email, "role": "owner"},
+    "PATCH /api/v1/organisations/%(id)s/members/%(user_id)s": lambda here: {"role": "owner"},
+    "POST /api/v1/organisations/%(id)s/prepayments": lambda here: {"amount_micros": 10_000, "currency": "USD"},
+    "POST /api/v1/projects": lambda here: {**OFFER, "organisation": here.organisation.public_id},
+    "PATCH /api/v1/projects/%(id)s": lambda here: {"title": "Birds"},
+    "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
+    "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
+    "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
+    "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
+    "POST /api/v1/work/decisions/%(id)s/appeal": lambda here: {"statement": "It is one."},
+    "POST /api/v1/assignments/%(id)s/heartbeat": lambda here: {"active_s": 1},
+    "POST /api/v1/assignments/%(id)s/submit": lambda here: {
+        "answers": [{"position": n, "value": {"animal": "cat"}} for n in range(here.batch.page_size)]
+    },
+    "POST /api/v1/assignments/%(id)s/skip": lambda here: {"position": 0},
+    "POST /api/v1/batches/%(id)s/accept": lambda here: {"answers": [here.answer.public_id]},
+    "POST /api/v1/answers/%(id)s/exclude": lambda here: REASON,
+    "POST /api/v1/answers/%(id)s/reject": lambda here: REASON,
+    "POST /api/v1/appeals/%(id)s/uphold": lambda here: {"reason": "It is one."},
+    "POST /api/v1/appeals/%(id)s/dismiss": lambda here: {"reason": "It is none."},
+    "POST /organisations/%(organisation)s/members/": lambda here: {"email": here.olga.email, "role": "owner"},
+    "POST /organisations/%(organisation)s/members/%(membership)s/role": lambda here: {
+        f"{here.membership.pk}-role": "owner"
+    },
+    "POST /organisations/%(organisation)s/money/": lambda here: {"amount_micros": "1", "currency": "USD"},
+    "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
+    "POST /projects/%(project)s/edit/": lambda here: TYPED,
+    "POST /projects/%(project)s/data/": lambda here: {"file": _rows()},
+    "POST /projects/%(project)s/publish/now": lambda here: {"dataset": here.dataset.public_id},
+    "POST /batches/%(batch)s/accept": lambda here: {"answer": here.answer.public_id},
+    "POST /answers/%(answer)s/": lambda here: {**REASON, "verb": "reject"},
+    "POST /work/assignments/%(assignment)s/": lambda here: {f"t{n}-animal": "cat" for n in range(here.batch.page_size)},
+    "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
+}
+
+
+def _rows() -> SimpleUploadedFile:
+    return SimpleUploadedFile("rows.csv", b"text\none more\n")
+
+
+@dataclass(frozen=True)
+class Route:
+    """An address with places for what it names."""
+
+    template: str
+    view: Any
+
+    @property
+    def names(self) -> list[tuple[str, str]]:
+        """Each parameter with the segment before it."""
+        return [(name, segment) for segment, name in re.findall(r"([\w-]*)[/.-]?%\((\w+)\)s", self.template)]
+
+    @property
+    def is_api(self) -> bool:
+        return self.template.startswith("/api/")
+
+    @property
+    def whose(self) -> str:
+        """The one whose row the address names; "own": the caller's own things; "open": an offer to everybody."""
+        if not self.names or self.template.startswith(SIGN_IN):
+            return "own"
+        segment = self.names[0][1]
+        if "/work/projects/" in self.template:
+            return "open"
+        return WHOSE.get(segment, "rita")
+
+    @property
+    def view_class(self) -> Any:
+        return getattr(self.view, "view_class", None) or getattr(self.view, "cls", None)
+
+    def path(self, here: World) -> str:
+        return self.template % {name: self.value(name, segment, here) for name, segment in self.names}
+
+    def value(self, name: str, segment: str, here: World) -> Any:
+        """What names a row that is there."""
+        fill = NAMED.get(f"{segment}/{name}") or NAMED.get(segment) or NAMED.get(name)
+        assert fill, f"{self.template}: say in NAMED which row {name} names"
+        return fill(here)
+
+    def sent(self, method: str, here: World) -> dict[str, Any]:
+        """A body that is all right."""
+        return SENT.get(f"{method} {self.template}", lambda here: {})(here)
+
+    def has(self, method: str) -> bool:
+        """Whether an endpoint of the API has this method."""
+        return method.lower() in self.view_class.http_method_names and hasattr(self.view_class, method.lower())
+
+
+def routes() -> list[Route]:
+    """Every route of the site but the admin's."""
+    return [route for route in every_route() if not route.template.startswith("/admin/")]
+
+
+def every_route(node: Any = None, prefix: str = "/") -> Iterator[Route]:
+    for pattern in (node or get_resolver()).url_patterns:
+        forms = normalize(pattern.pattern.regex.pattern)
+        assert len(forms) == 1, f"{pattern}: this route has several forms; let the walk try each"
+        template = prefix + forms[0][0]
+        if hasattr(pattern, "url_patterns"):
+            yield from every_route(pattern, template)
+        else:
+            yield Route(template, pattern.callback)

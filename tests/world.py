@@ -1,0 +1,95 @@
+"""One row of everything: Rita's organisation, Wes's work in it, and what was decided about that."""
+
+from dataclasses import dataclass
+
+from marketplace import accounts
+from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
+from payments import payouts
+from payments.models import Payout
+from tasks import appeals, assignments, decisions
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision
+from tests import make
+from tests.payments import made
+from tests.tasks import work
+from workers import profiles
+
+
+@dataclass(frozen=True)
+class World:
+    """Who there is, and what of theirs an address may name."""
+
+    rita: User  # owner of the organisation
+    max: User  # its manager
+    rosa: User  # its reviewer
+    wes: User  # worked for it
+    olga: User  # owner of another organisation
+    sam: User  # a stranger
+    ada: User  # an admin
+
+    organisation: Organisation
+    membership: Membership  # Max's
+    key: ApiKey  # Rita's
+    project: Project
+    dataset: Dataset
+    run: Import
+    batch: Batch
+    lease: Assignment  # Wes's, open
+    practice: Assignment  # Wes's, passed
+    answer: Answer  # nobody has decided about it
+    decision: Decision  # Wes has not contested it
+    appeal: Appeal  # Wes's, against another decision
+    payout: Payout  # Wes's
+
+    def hidden_from(self, person: User) -> list[str]:
+        """What stands in no answer to this person; offers are open to everybody."""
+        offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
+        page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes)]
+        offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
+        page_marks = [row.public_id for row in page] + [self.wes.email]
+        if person == self.wes:
+            return offer_marks
+        if person in (self.rita, self.max, self.rosa):
+            return page_marks
+        seen_by_both = [self.batch.public_id, self.answer.public_id, self.decision.public_id, self.appeal.public_id]
+        return [*offer_marks, *page_marks, *seen_by_both, "item 1"]
+
+
+def made_by_everybody() -> World:
+    """All of it, by the verbs."""
+    rita, wes, ada = make.user("rita"), make.user("wes"), make.user("ada", staff=True)
+    batch = work.published(items=12, gold=6, practice_size=2, gold_share=0.0, pick_column="text")
+    project = Project.objects.select_related("organisation").get(pk=batch.project_id)
+    home, worker = project.organisation, profiles.of(wes)
+    make.organisation(make.user("olga"))
+    practice = work.practise(worker, project)
+    first = work.work(worker, batch)
+    answers = list(first.answers.select_related("task", "batch", "assignment").order_by("position"))
+    refused, contested = (decisions.reject(answer, rita, "wrong", "No.") for answer in answers[:2])
+    made.earned(wes, 9_000_000)
+    for name in ("rosa", "max", "olga", "sam"):
+        profiles.of(make.user(name))
+    for person in (rita, ada):
+        profiles.of(person)
+    accounts.add_member(home, "rosa@example.org", "reviewer", rita)
+    return World(
+        rita=rita,
+        max=make.user("max"),
+        rosa=make.user("rosa"),
+        wes=wes,
+        olga=make.user("olga"),
+        sam=make.user("sam"),
+        ada=ada,
+        organisation=home,
+        membership=accounts.add_member(home, "max@example.org", "manager", rita),
+        key=accounts.issue_key(rita, "ci", ["offer"])[0],
+        project=project,
+        dataset=batch.dataset,
+        run=batch.dataset.imports.get(),
+        batch=batch,
+        lease=assignments.claim(worker, project),
+        practice=practice,
+        answer=answers[2],
+        decision=refused,
+        appeal=appeals.contest(contested, worker, "It is one."),
+        payout=payouts.request(wes, 2_000_000),
+    )
