@@ -307,7 +307,7 @@ class BadRow(models.Model):
 class Item(models.Model):
     """One distinct payload of a dataset; equal rows are the same item."""
 
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="items")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="items", db_index=False)
     content_hash = models.BinaryField(max_length=32)
     payload = models.JSONField()
     truth = models.JSONField(null=True, help_text="Field -> known right value.")
@@ -326,7 +326,7 @@ class Item(models.Model):
 class ItemAlias(models.Model):
     """A requester's own key for an item; several keys may mean the same item."""
 
-    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+")
+    dataset = models.ForeignKey(Dataset, models.CASCADE, related_name="+", db_index=False)
     version = models.PositiveIntegerField()
     key = models.CharField(max_length=200)
     item = models.ForeignKey(Item, models.CASCADE, related_name="aliases")

@@ -97,10 +97,12 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "marketplace.core.middleware.note_request",
+    "marketplace.core.middleware.answer_watchers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
-    "marketplace.core.middleware.refuse_nul",
+    "marketplace.core.middleware.RefuseUnkeepable",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -130,6 +132,7 @@ TEMPLATES = [
 # Database: a server by DATABASE_URL, otherwise an embedded PostgreSQL that belongs to this clone
 DATABASES = {"default": env.database(DATABASE_URL) if DATABASE_URL else embedded.settings(ROOT)}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
+DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # an address that swallows packets
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
@@ -162,6 +165,12 @@ SWEEPS = {
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
 }
+
+# Eyes on it
+CLUSTER_SILENT_MOST_S = env.number("CLUSTER_SILENT_MOST_S", 30, least=5)
+SWEEP_LAG_MOST_S = env.number("SWEEP_LAG_MOST_S", 60, least=1)
+METRICS_TOKEN = env.text("METRICS_TOKEN")  # without it, metrics are for this machine alone
+LOG_FORMAT = env.one_of("LOG_FORMAT", "lines", "json")
 
 # Accounts
 AUTH_USER_MODEL = "marketplace.User"
@@ -204,6 +213,7 @@ REST_FRAMEWORK = {
     "DEFAULT_PERMISSION_CLASSES": ["marketplace.api.authentication.HasScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.api.parsers.StrictJSONParser"],
+    "DEFAULT_METADATA_CLASS": None,  # what there is, the OpenAPI description says; OPTIONS is refused
     "DEFAULT_PAGINATION_CLASS": "marketplace.core.paging.Keyset",
     "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
     "EXCEPTION_HANDLER": "marketplace.core.problems.respond",
@@ -252,7 +262,8 @@ CONTENT_SECURITY_POLICY = {
     }
 }
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = PRODUCTION
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY") else None
+BEHIND_PROXY = env.flag("BEHIND_PROXY")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if BEHIND_PROXY else None
 SECURE_HSTS_SECONDS = 31_536_000 if PRODUCTION else 0
 X_FRAME_OPTIONS = "DENY"
 LANGUAGE_CODE = "en"
@@ -262,8 +273,15 @@ SILENCED_SYSTEM_CHECKS: list[str] = []
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "formatters": {
+        "lines": {"format": "{asctime} {levelname} {name} {message}", "style": "{"},
+        "json": {"()": "marketplace.core.logs.JsonLines"},
+    },
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": LOG_FORMAT}},
     "root": {"handlers": ["console"], "level": env.text("LOG_LEVEL", "INFO").upper()},
-    "loggers": {"django.request": {"level": "ERROR"}, "django-q": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "ERROR"},
+        "django-q": {"level": "WARNING"},
+        "request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
+    },
 }

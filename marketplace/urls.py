@@ -10,6 +10,7 @@ urlpatterns = [
     path("", include("payments.web.urls")),
     path("", include("tasks.web.urls")),
     path("accounts/", include("allauth.account.urls")),
+    re_path("^_allauth/.*/phone", Missing.as_view()),  # no phone numbers are kept
     path("_allauth/", include("allauth.headless.urls")),
     path("api/v1/", include("marketplace.api.urls")),
     path("api/v1/", include("payments.api.urls")),

@@ -79,8 +79,8 @@ class Transfer(models.Model):
     """
 
     entry = models.ForeignKey(Entry, models.PROTECT, related_name="transfers")
-    debit = models.ForeignKey(Account, models.PROTECT, related_name="debited")
-    credit = models.ForeignKey(Account, models.PROTECT, related_name="credited")
+    debit = models.ForeignKey(Account, models.PROTECT, related_name="debited", db_index=False)
+    credit = models.ForeignKey(Account, models.PROTECT, related_name="credited", db_index=False)
     amount_micros = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     mode = models.CharField(max_length=10)

@@ -15,12 +15,16 @@ from marketplace.models import Membership, Project
 from tasks import gold, seats, training
 from tasks.batches import latest_guideline
 from tasks.errors import AnswersInvalid, LeaseEnded, NoTaskAvailable, OwnWork, PracticeNeeded, WorkerSuspended
-from tasks.models import Answer, Assignment, Batch, Cursor
+from tasks.models import BEGINNING, Answer, Assignment, Batch, Cursor
 from workers import qualifications
 from workers.models import Worker
 
 LEASES_MOST = 4  # a lease may be renewed until it has lasted this many times its length
 EXPIRE_STEP = 500
+WINDOWS = 8  # of open tasks that one claim looks through; the next claim goes on from there
+RETRY_S = 30
+SOON_S = 1  # when the round is not over
+RETRY = timedelta(seconds=RETRY_S)
 
 
 def claim(
@@ -33,27 +37,35 @@ def claim(
     raises  NoTaskAvailable, PracticeNeeded, WorkerSuspended, OwnWork, Invalid (picking is not allowed)
     """
     try:
-        return _claim(worker, project, tasks, pick)
+        found = _claim(worker, project, tasks, pick)
     except IntegrityError as error:
         if error.__cause__.diag.constraint_name != "assignment_open_once":  # type: ignore[union-attr]
             raise
-        return Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK).get()  # the other tab was faster
+        # the other tab was faster
+        found = Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK) or SOON_S
+    if isinstance(found, Assignment):
+        return found
+    # raised here, where the cursors have committed how far they looked
+    raise NoTaskAvailable("there is nothing to do here right now", retry_after_s=found)
 
 
 @transaction.atomic
-def _claim(worker: Worker, project: Project, tasks: int | None, pick: Sequence[str] | None) -> Assignment:
-    if lease := Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK).first():
+def _claim(worker: Worker, project: Project, tasks: int | None, pick: Sequence[str] | None) -> Assignment | int:
+    """The page, or the seconds after which it is worth asking again."""
+    if lease := Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK):
         return lease
     _may_work(worker, project)
+    is_all_seen = True
     for batch in project.batches.workable().order_by("pk"):
         if pick is not None and not batch.pick_column:
             raise Invalid("this project does not let workers pick their tasks")
         cursor = _lock_cursor(worker, batch)
-        if lease := Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK).first():
+        if lease := Assignment.objects.open_for(worker, project, Assignment.Purpose.WORK):
             return lease
         if page := _seats(cursor, batch, min(tasks or batch.page_size, batch.page_size), pick):
             return _lease(cursor, batch, project, page, self_selected=pick is not None)
-    raise NoTaskAvailable("there is nothing to do here right now", retry_after_s=30)
+        is_all_seen &= pick is not None or cursor.epoch == batch.queue_epoch
+    return RETRY_S if is_all_seen else SOON_S
 
 
 def renew(assignment: Assignment, active_s: int) -> Assignment:
@@ -151,7 +163,9 @@ def give_back(assignment: Assignment) -> Assignment:
 @transaction.atomic
 def expire(limit: int = EXPIRE_STEP) -> bool:
     """End leases whose time is over and reopen their seats; True while there may be more."""
-    over = Assignment.objects.filter(state=Assignment.State.OPEN, leased_until__lt=clock.now())
+    over = Assignment.objects.filter(
+        state=Assignment.State.OPEN, leased_until__lt=clock.now(), leased_until__gt=BEGINNING
+    )
     leases = list(over.order_by("leased_until").select_for_update(skip_locked=True, of=("self",))[:limit])
     Assignment.objects.filter(pk__in=[lease.pk for lease in leases]).update(state=Assignment.State.EXPIRED)
     _end(leases, Answer.State.EXPIRED)
@@ -184,15 +198,13 @@ def _lock_cursor(worker: Worker, batch: Batch) -> Cursor:
 def _seats(cursor: Cursor, batch: Batch, size: int, pick: Sequence[str] | None) -> list[int]:
     """Lock and take seats for one page: real tasks and the gold among them, in the order shown."""
     if pick is not None:
-        found = seats.by_pick_key(cursor, pick, size, wait=False) or seats.by_pick_key(cursor, pick, 1, wait=True)
         hidden: list[int] = []
+        found = seats.by_pick_key(cursor, pick, size, wait=False) or seats.by_pick_key(cursor, pick, 1, wait=True)
     else:
         hidden = gold.pick(cursor, gold.due(cursor, batch, size))
         found = _next(cursor, batch, size - len(hidden)) if len(hidden) < size else []
-        if not found and (len(hidden) < size or not _still_workable(batch)):
-            return []
-    if found and pick is None:
-        cursor.priority, cursor.pos = found[-1][1:]
+    if not found and (len(hidden) < size or not _still_workable(batch)):
+        hidden = []
     seats.take(task for task, *_ in found)
     page = [task for task, *_ in found] + hidden
     random.shuffle(page)
@@ -207,16 +219,37 @@ def _still_workable(batch: Batch) -> bool:
     return Batch.objects.select_for_update(no_key=True, of=("self",)).workable().filter(pk=batch.pk).exists()
 
 
-def _next(cursor: Cursor, batch: Batch, count: int) -> list[tuple[int, int, int]]:
-    """Candidates after the cursor; before giving up, once more from the head, and waiting for one that is locked."""
-    stale = cursor.epoch != batch.queue_epoch
-    cursor.epoch = batch.queue_epoch
-    here = seats.HEAD if stale else (cursor.priority, cursor.pos)
-    return (
-        seats.next_in_queue(cursor, here, count, wait=False)
-        or (here != seats.HEAD and seats.next_in_queue(cursor, seats.HEAD, count, wait=False))
-        or seats.next_in_queue(cursor, seats.HEAD, 1, wait=True)
-    )
+def _next(cursor: Cursor, batch: Batch, count: int) -> seats.Found:
+    """Candidates behind the cursor, window by window; at the end of the queue it goes on from the head.
+
+    Nothing is said to be left only after a whole round, and after waiting for what others had locked; until a task
+    reopens (or for a while), another round is not worth its price.
+    """
+    if cursor.epoch == batch.queue_epoch and cursor.searched_at and cursor.searched_at > clock.now() - RETRY:
+        return []
+    start = (cursor.priority, cursor.pos)
+    found, here, is_round = _search(cursor, batch, start, count)
+    if is_round and not found:
+        found, here, _ = _search(cursor, batch, seats.HEAD, 1, wait=True)
+    cursor.priority, cursor.pos = here
+    if is_round and not found:
+        cursor.epoch, cursor.searched_at = batch.queue_epoch, clock.now()
+    return found
+
+
+def _search(
+    cursor: Cursor, batch: Batch, start: seats.Place, count: int, *, wait: bool = False
+) -> tuple[seats.Found, seats.Place, bool]:
+    """What was found first, how far the search came, and whether it came round to where it began."""
+    here, wrapped = start, start == seats.HEAD
+    for _ in range(WINDOWS):
+        if found := seats.in_window(cursor, here, count, wait=wait):
+            return found, max((priority, pos) for _, priority, pos in found), False
+        end = seats.window_end(batch, here)
+        if (end is None and wrapped) or (wrapped and end is not None and seats.HEAD < start <= end):
+            return [], here, True
+        here, wrapped = end or seats.HEAD, wrapped or end is None
+    return [], here, False
 
 
 def _lease(cursor: Cursor, batch: Batch, project: Project, page: list[int], *, self_selected: bool) -> Assignment:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, Exists, F, Max, OuterRef, Q, QuerySet, Sum
+from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery, Sum
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
@@ -112,7 +112,7 @@ def publish(project: Project, dataset: Dataset, by: User) -> Batch:
     accounts.require(by, project.organisation, Role.MANAGER)
     if not by.is_confirmed:
         raise Forbidden("confirm your email address before publishing")
-    project = Project.objects.select_for_update().get(pk=project.pk)
+    project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
     offer = quote(project, dataset)
     if offer.problems:
         raise NotPublishable(offer.problems[0], problems=offer.problems)
@@ -175,12 +175,19 @@ def close_project(project: Project, by: User) -> None:
         close(batch, by)
 
 
+@transaction.atomic
 def close_finished(limit: int = 100) -> bool:
     """Close batches in which every task is closed and every answer decided."""
-    unsettled = Task.objects.filter(batch=OuterRef("pk"), state=Task.State.OPEN)
+    # ordered as nothing but their partial indexes is, or the planner reads another one until it meets a row
+    unsettled = Task.objects.filter(batch=OuterRef("pk"), state=Task.State.OPEN).order_by("pos")
     undecided = Answer.objects.filter(batch=OuterRef("pk"), state__in=["leased", "submitted"], attempt=0)
-    running = Batch.objects.filter(~Exists(unsettled), ~Exists(undecided), state=Batch.State.OPEN)
-    for batch in running.select_related("project__organisation").order_by("pk")[:limit]:
+    running = Batch.objects.annotate(
+        unsettled=Subquery(unsettled.values("pk")[:1]),
+        undecided=Subquery(undecided.order_by("accept_at").values("pk")[:1]),
+    )
+    finished = running.filter(state=Batch.State.OPEN, unsettled=None, undecided=None).order_by("pk")
+    idle = finished.select_for_update(no_key=True, skip_locked=True, of=("self",))  # nobody else closes them now
+    for batch in idle.select_related("project__organisation")[:limit]:
         close(batch, None)
     return False
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 from django.db import transaction
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import OuterRef, Q, Subquery
 
 from marketplace import labels
 from marketplace.core import clock
@@ -70,7 +70,8 @@ def waiting() -> Iterable[Batch]:
     recent = Assignment.objects.filter(
         batch=OuterRef("pk"), submitted_at__gt=OuterRef("consensus_at") - COMMITTED_WITHIN
     )
-    wanted = Batch.objects.filter(Q(consensus_at=None) | Q(Exists(recent), returned_at=None))
+    fresh = Batch.objects.annotate(recent=Subquery(recent.order_by("submitted_at").values("pk")[:1]))
+    wanted = fresh.filter(Q(consensus_at=None) | Q(recent__isnull=False, returned_at=None))
     at = clock.now()
     for batch in wanted.exclude(state=Batch.State.FILLING).order_by("consensus_at", "pk")[:100]:
         rested = batch.consensus_at is None or batch.consensus_at + timedelta(seconds=REST * batch.consensus_s) <= at

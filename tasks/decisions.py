@@ -83,6 +83,7 @@ def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refil
         decided_at=at,
         contestable_until=at + timedelta(seconds=batch.appeal_window_s),
     )
+    wants_consensus(batch)  # before any task and any score, to keep one order of locks
     if not is_gold(answer):
         refill = refill and batch.state == Batch.State.OPEN
         seats.give_up(answer, refill=refill)
@@ -91,7 +92,6 @@ def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refil
     if kind == Decision.Kind.REJECT:
         answer.batch = batch
         evidence.add(Evidence.Kind.REVIEW, [(answer, 0.0)])
-    wants_consensus(batch)
     audit.record(by, kind, decision, answer=answer.pk)
     return decision
 
@@ -102,10 +102,10 @@ def overturn(decision: Decision, by: User | None) -> None:
     states.move(decision, Decision.State.OVERTURNED)
     answer = decision.answer
     states.move(answer, Answer.State.ACCEPTED)
+    wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
     if not is_gold(answer):
         seats.restore(answer.task_id)
     evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
-    wants_consensus(answer.batch)
     audit.record(by, "overturn", decision)
 
 

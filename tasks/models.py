@@ -1,5 +1,6 @@
 """The work: what is bought, who leased it, what was answered, and what was decided about it."""
 
+from datetime import UTC, datetime
 from typing import Self
 
 from django.contrib.postgres.fields import ArrayField
@@ -12,6 +13,8 @@ from marketplace.core.states import known
 from marketplace.models import Dataset, Item, Mode, Organisation, Project, User
 from payments.models import Entry
 from workers.models import Worker
+
+BEGINNING = datetime(2000, 1, 1, tzinfo=UTC)  # before any lease
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -61,7 +64,7 @@ class Batch(models.Model):
     filled_to = models.BigIntegerField(default=0, help_text="The last item the filling job has come to.")
     gold_bought = models.BigIntegerField(default=0)
     gold_taken = models.BigIntegerField(default=0, help_text="Gold answers handed to cursors to spend.")
-    queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen or are reordered.")
+    queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
     published_by = models.ForeignKey(User, models.PROTECT, related_name="+")
@@ -104,8 +107,8 @@ class Task(models.Model):
 
     MOVES = {State.OPEN: {State.CLOSED}, State.CLOSED: {State.OPEN}}
 
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="tasks")
-    item = models.ForeignKey(Item, models.PROTECT, related_name="+")
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="tasks", db_index=False)
+    item = models.ForeignKey(Item, models.PROTECT, related_name="+", db_index=False)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     priority = models.IntegerField(default=0, help_text="Lower comes first.")
     pos = models.BigIntegerField()
@@ -126,7 +129,7 @@ class Task(models.Model):
         ]
         indexes = [
             models.Index(fields=["batch", "priority", "pos"], condition=Q(open=True), name="task_queue"),
-            models.Index(fields=["batch", "id"], condition=Q(state="open"), name="task_unsettled"),
+            models.Index(fields=["batch", "pos"], condition=Q(state="open"), name="task_unsettled"),
             models.Index(fields=["batch", "pick_key"], condition=Q(pick_key__isnull=False), name="task_pick"),
         ]
 
@@ -166,13 +169,14 @@ class Gold(models.Model):
 
 
 class Cursor(models.Model):
-    """How far a worker has come in a batch's queue; locked first in every claim."""
+    """How far a worker has come on their way round a batch's queue; locked first in every claim."""
 
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+")
-    batch = models.ForeignKey(Batch, models.CASCADE, related_name="+")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="+", db_index=False)
     priority = models.IntegerField(default=-(2**31))
     pos = models.BigIntegerField(default=-1)
-    epoch = models.BigIntegerField(default=-1)
+    epoch = models.BigIntegerField(default=-1, help_text="The queue epoch at which a whole round found nothing.")
+    searched_at = models.DateTimeField(null=True, help_text="When that round was.")
     claimed = models.PositiveIntegerField(default=0, help_text="Seats given so far, gold among them.")
     gold_left = models.PositiveIntegerField(default=0, help_text="Gold answers it may still hand out.")
 
@@ -187,8 +191,10 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def visible_to(self, worker: Worker) -> Self:
         return self.filter(worker=worker)
 
-    def open_for(self, worker: Worker, project: Project, purpose: str) -> Self:
-        return self.filter(worker=worker, project=project, purpose=purpose, state=Assignment.State.OPEN)
+    def open_for(self, worker: Worker, project: Project, purpose: str) -> "Assignment | None":
+        """The one lease that is open, if any; without order or limit, which lead the planner through all work done."""
+        mine = self.filter(worker=worker, project=project, purpose=purpose, state=Assignment.State.OPEN)
+        return next(iter(mine.order_by()), None)
 
 
 class Assignment(models.Model):
@@ -210,9 +216,9 @@ class Assignment(models.Model):
     }
 
     public_id = PublicIdField("asg")
-    worker = models.ForeignKey(Worker, models.PROTECT, related_name="assignments")
-    project = models.ForeignKey(Project, models.PROTECT, related_name="+")
-    batch = models.ForeignKey(Batch, models.PROTECT, related_name="assignments")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="assignments", db_index=False)
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="assignments", db_index=False)
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.WORK)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     guideline_version = models.PositiveIntegerField()
@@ -235,7 +241,11 @@ class Assignment(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["leased_until"], condition=Q(state="open"), name="assignment_leased"),
+            models.Index(
+                fields=["leased_until"],
+                condition=Q(state="open", leased_until__gt=BEGINNING),  # for the sweep alone: others would read it all
+                name="assignment_leased",
+            ),
             models.Index(fields=["batch", "submitted_at"], name="assignment_submitted"),
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
         ]
@@ -280,11 +290,11 @@ class Answer(models.Model):
         State.REJECTED: {State.ACCEPTED},  # an appeal was upheld
     }
 
-    assignment = models.ForeignKey(Assignment, models.PROTECT, related_name="answers")
+    assignment = models.ForeignKey(Assignment, models.PROTECT, related_name="answers", db_index=False)
     position = models.PositiveSmallIntegerField()
     task = models.ForeignKey(Task, models.PROTECT, related_name="answers")
-    worker = models.ForeignKey(Worker, models.PROTECT, related_name="answers")
-    batch = models.ForeignKey(Batch, models.PROTECT, related_name="answers")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="answers", db_index=False)
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="answers", db_index=False)
     attempt = models.PositiveSmallIntegerField(default=0)
     state = models.CharField(max_length=10, choices=State, default=State.LEASED)
     value = models.JSONField(null=True)
@@ -316,8 +326,8 @@ class Answer(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["task"], name="answer_of_task"),
             models.Index(fields=["batch", "id"], name="answer_of_batch"),
+            models.Index(fields=["worker", "id"], name="answer_of_worker"),
             models.Index(fields=["accept_at"], condition=Q(state="submitted"), name="answer_to_accept"),
             models.Index(
                 fields=["batch", "id"],
@@ -326,7 +336,9 @@ class Answer(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(to_grade=True, submitted_at__isnull=False), name="answer_to_grade"),
             models.Index(
-                fields=["batch"], condition=Q(state__in=["leased", "submitted"], attempt=0), name="answer_undecided"
+                fields=["batch", "accept_at"],
+                condition=Q(state__in=["leased", "submitted"], attempt=0),
+                name="answer_undecided",
             ),
         ]
 
@@ -347,7 +359,7 @@ class Evidence(models.Model):
         REVIEW = "review"
 
     kind = models.CharField(max_length=10, choices=Kind)
-    worker = models.ForeignKey(Worker, models.PROTECT, related_name="+")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)
     project = models.ForeignKey(Project, models.PROTECT, related_name="+")
     answer = models.ForeignKey(Answer, models.PROTECT, related_name="evidence")
     correct = models.FloatField(help_text="Probability that the answer was right, 0 to 1.")
@@ -355,7 +367,6 @@ class Evidence(models.Model):
 
     class Meta:
         indexes = [
-            models.Index(fields=["answer"], name="evidence_of_answer"),
             models.Index(fields=["worker", "project"], name="evidence_of_worker"),
         ]
 
@@ -387,7 +398,7 @@ class Decision(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     state = models.CharField(max_length=12, choices=State, default=State.STANDING)
     answer = models.ForeignKey(Answer, models.PROTECT, related_name="decisions")
-    worker = models.ForeignKey(Worker, models.PROTECT, related_name="decisions")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="decisions", db_index=False)
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
     decided_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     reason_code = models.CharField(max_length=10, choices=Reason)
@@ -452,7 +463,7 @@ class Appeal(models.Model):
 class Consensus(models.Model):
     """What the answers to one field of one task come to, and how sure that is; updated in place."""
 
-    task = models.ForeignKey(Task, models.CASCADE, related_name="consensus")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="consensus", db_index=False)
     field = models.CharField(max_length=40)
     value = models.JSONField(null=True)
     code = models.SmallIntegerField(default=-1, help_text="Of a categorical field; -1: none.")
@@ -473,7 +484,7 @@ class Consensus(models.Model):
 class ConsensusChange(models.Model):
     """That the value of a consensus changed: what it was, and on how many answers it rested. Append-only."""
 
-    task = models.ForeignKey(Task, models.CASCADE, related_name="+")
+    task = models.ForeignKey(Task, models.CASCADE, related_name="+", db_index=False)
     field = models.CharField(max_length=40)
     value = models.JSONField(null=True)
     confidence = RealField()

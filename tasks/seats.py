@@ -5,47 +5,62 @@ queue epoch or its gold is written, then tasks by primary key.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 from django.db import connection
 
 from tasks.models import Answer, Batch, Cursor, Task
 
 HEAD = (-(2**31), -1)  # before every (priority, pos)
+WINDOW = 500  # open tasks looked at by one statement, so that nobody's history makes a claim slow
 
 # A scalar sub-select, not NOT EXISTS: one index probe a candidate, whatever the worker's history
 UNSEEN = """(SELECT 1 FROM tasks_answer a WHERE a.worker_id = %(worker)s AND a.task_id = t.id AND a.attempt = 0
              AND NOT (a.state IN ('returned', 'expired')) LIMIT 1) IS NULL"""
 
+Place = tuple[int, int]  # priority, pos
+Found = list[tuple[int, int, int]]  # id, priority, pos
 
-def next_in_queue(cursor: Cursor, after: tuple[int, int], limit: int, *, wait: bool) -> list[tuple[int, int, int]]:
-    """Lock the next open tasks this worker has not answered: (id, priority, pos) each.
+
+def in_window(cursor: Cursor, after: Place, limit: int, *, wait: bool = False) -> Found:
+    """Lock open tasks this worker has not answered, among the WINDOW open ones behind this place.
 
     Waiting for a locked task is for a claim that holds none; the others pass it by.
     """
-    return _locked(
-        "t.open AND (t.priority, t.pos) > (%(priority)s, %(pos)s)",
-        {"priority": after[0], "pos": after[1], "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
-        wait,
-    )
+    with connection.cursor() as sql:
+        sql.execute(
+            f"""SELECT t.id, t.priority, t.pos
+                FROM (SELECT id FROM tasks_task WHERE batch_id = %(batch)s AND open
+                          AND (priority, pos) > (%(priority)s, %(pos)s)
+                      ORDER BY priority, pos LIMIT {WINDOW}) AS near
+                JOIN tasks_task t ON t.id = near.id WHERE t.open AND {UNSEEN}
+                LIMIT %(limit)s FOR UPDATE OF t {"" if wait else "SKIP LOCKED"}""",
+            {
+                **{"batch": cursor.batch_id, "worker": cursor.worker_id, "limit": limit},
+                **{"priority": after[0], "pos": after[1]},
+            },
+        )
+        return sql.fetchall()
 
 
-def by_pick_key(cursor: Cursor, keys: Sequence[str], limit: int, *, wait: bool) -> list[tuple[int, int, int]]:
-    """Lock open tasks that carry one of these keys, as next_in_queue does."""
-    return _locked(
-        "t.open AND t.pick_key = ANY(%(keys)s)",
-        {"keys": list(keys), "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
-        wait,
-    )
+def window_end(batch: Batch, after: Place) -> Place | None:
+    """Where the window behind this place ends; None: it holds all that is left of the queue."""
+    with connection.cursor() as sql:
+        sql.execute(
+            f"""SELECT priority, pos FROM tasks_task WHERE batch_id = %s AND open AND (priority, pos) > (%s, %s)
+                ORDER BY priority, pos OFFSET {WINDOW - 1} LIMIT 1""",
+            [batch.pk, *after],
+        )
+        return sql.fetchone()
 
 
-def _locked(condition: str, values: dict[str, Any], wait: bool) -> list[tuple[int, int, int]]:
+def by_pick_key(cursor: Cursor, keys: Sequence[str], limit: int, *, wait: bool) -> Found:
+    """Lock open tasks that carry one of these keys, as in_window does."""
     with connection.cursor() as sql:
         sql.execute(
             f"""SELECT t.id, t.priority, t.pos FROM tasks_task t
-                WHERE t.batch_id = %(batch)s AND {condition} AND {UNSEEN}
+                WHERE t.batch_id = %(batch)s AND t.open AND t.pick_key = ANY(%(keys)s) AND {UNSEEN}
                 ORDER BY t.priority, t.pos LIMIT %(limit)s FOR UPDATE OF t {"" if wait else "SKIP LOCKED"}""",
-            values,
+            {"keys": list(keys), "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
         )
         return sql.fetchall()
 
@@ -112,7 +127,7 @@ def trim(batch: Batch, limit: int) -> int:
 
 
 def bump(batches: Iterable[int]) -> None:
-    """Tell every cursor of these batches that tasks reopen behind it; before any task is locked, to keep one order."""
+    """Tell every cursor of these batches to look again: tasks reopen. Before any task is locked, to keep one order."""
     with connection.cursor() as sql:
         sql.execute(
             """UPDATE tasks_batch b SET queue_epoch = queue_epoch + 1

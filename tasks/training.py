@@ -43,15 +43,15 @@ def start(worker: Worker, project: Project) -> Assignment:
 
     raises  NoTaskAvailable (no practice here now), PracticePassed, NoAttemptLeft, WorkerSuspended
     """
-    mine = Assignment.objects.open_for(worker, project, Assignment.Purpose.PRACTICE)
-    if begun := mine.first():
+    if begun := Assignment.objects.open_for(worker, project, Assignment.Purpose.PRACTICE):
         return begun
     try:
         return _begin(worker, project)
     except IntegrityError as error:
-        if error.__cause__.diag.constraint_name != "assignment_open_once":  # type: ignore[union-attr]
+        begun = Assignment.objects.open_for(worker, project, Assignment.Purpose.PRACTICE)
+        if begun is None or error.__cause__.diag.constraint_name != "assignment_open_once":  # type: ignore[union-attr]
             raise
-        return mine.get()
+        return begun  # the other tab was faster
 
 
 @transaction.atomic

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from django.core.cache import cache
 from django.test import Client
 
 from marketplace.models import User
@@ -11,6 +12,7 @@ from tests import make
 @pytest.fixture(autouse=True)
 def _apart(settings: Any, tmp_path: Path) -> None:
     """Files of a test stay with it; passwords are hashed quickly."""
+    cache.clear()  # allauth counts letters there
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -78,8 +78,8 @@ class Reliability(models.Model):
     Derived: `reliability.recount` gives the same from the evidence alone.
     """
 
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="reliabilities")
-    project = models.ForeignKey(Project, models.CASCADE, related_name="+")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="reliabilities", db_index=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False)
     correct = models.FloatField(default=0, help_text="Expected number of right answers.")
     judged = models.FloatField(default=0, help_text="Number of answers with evidence.")
     accuracy = models.FloatField(help_text="Posterior mean.")

@@ -27,6 +27,14 @@ def flag(name: str, default: bool = False) -> bool:
     return YES_NO[value]
 
 
+def one_of(name: str, *values: str) -> str:
+    """One of these values; the first where nothing is said."""
+    value = text(name, values[0])
+    if value not in values:
+        raise ImproperlyConfigured(f"{name}={value!r}: expected one of {', '.join(values)}")
+    return value
+
+
 def number(name: str, default: int, least: int = 0, most: int = 2**31) -> int:
     value = text(name)
     if value == "":

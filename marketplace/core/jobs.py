@@ -1,10 +1,42 @@
 """Background work: a job is enqueued inside the transaction that needs it, so both commit or neither does."""
 
+from dataclasses import dataclass
 from typing import Any
 
+from django.db import connection
+from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
+
+COUNT_MOST = 50_000  # what there is more of is not counted further
 
 
 def enqueue(name: str, *ids: Any) -> None:
     """Have the cluster call the function `name` with these ids, at least once, after this transaction commits."""
     async_task(name, *ids, save=False)
+
+
+@dataclass(frozen=True)
+class Queue:
+    """Jobs that nobody has begun, those that somebody has, how long the first has waited, and those that failed."""
+
+    waiting: int
+    begun: int
+    oldest_s: float
+    failed: int
+
+
+def queue() -> Queue:
+    """How the queue stands; no figure is counted further than COUNT_MOST.
+
+    A job is deleted when it is done; only one that failed leaves a row behind.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""SELECT count(*) FILTER (WHERE lock <= at), count(*) FILTER (WHERE lock > at),
+                       coalesce(extract(epoch FROM max(at) - min(lock) FILTER (WHERE lock <= at)), 0),
+                       (SELECT count(*) FROM (SELECT FROM {Task._meta.db_table} WHERE NOT success LIMIT %s) found)
+                FROM (SELECT lock, clock_timestamp() AS at FROM {OrmQ._meta.db_table} LIMIT %s) queued""",
+            [COUNT_MOST, COUNT_MOST],
+        )
+        waiting, begun, oldest_s, failed = cursor.fetchone()
+        return Queue(waiting, begun, max(0.0, float(oldest_s)), failed)

@@ -20,15 +20,30 @@ class Reply(models.Model):
 
 
 class Sweep(models.Model):
-    """When a sweep was last queued and last ended; the ticker reads it."""
+    """When a sweep was last queued and last ended, and how it fares; the ticker reads it, and who watches the site."""
 
     name = models.CharField(max_length=80, primary_key=True)
     queued_at = models.DateTimeField(null=True)
     started_at = models.DateTimeField(null=True)
     ended_at = models.DateTimeField(null=True)
+    done_at = models.DateTimeField(null=True, help_text="When a step last ended without a fault.")
+    steps = models.PositiveBigIntegerField(default=0)
+    faults = models.PositiveBigIntegerField(default=0, help_text="Of these steps, how many failed.")
+    busy_s = models.FloatField(default=0, help_text="What all steps took together.")
+    last_s = models.FloatField(default=0, help_text="What the last step took.")
 
     def __str__(self) -> str:
         return self.name
+
+
+class Cluster(models.Model):
+    """A cluster that runs, or has run a short while ago; its ticker says every few seconds that it lives."""
+
+    began_at = models.DateTimeField()
+    seen_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"cluster {self.pk}"
 
 
 class RealField(models.FloatField):

@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404
+from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -28,6 +28,12 @@ def respond(exc: Exception, context: dict[str, Any]) -> Response | None:
     if isinstance(exc, exceptions.APIException):
         return _of_framework(exc)
     return None
+
+
+def outside(number: int, code: str, detail: str) -> JsonResponse:
+    """A problem for what is refused before any view is asked."""
+    answer = _problem(number, code, code.replace("-", " ").capitalize(), detail, {})
+    return JsonResponse(answer.data, status=number, content_type=MEDIA_TYPE)
 
 
 def listed(detail: Any, path: str = "") -> list[dict[str, str]]:

@@ -3,10 +3,11 @@
 import contextlib
 import zlib
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import DatabaseError, connection, transaction
+from django.db.models import F
 from django.utils.module_loading import import_string
 
 from marketplace.core import clock, jobs
@@ -32,24 +33,31 @@ def tick() -> list[str]:
 def run(name: str) -> None:
     """Run one bounded step of a sweep unless it is running elsewhere; queue it again while it has more to do."""
     step: Callable[[], bool] = import_string(name)
+    began_at = clock.now()
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_lock(%s)", [_number(name)])
         if not cursor.fetchone()[0]:
             return
-    more = False
+    more = is_done = False
     try:
-        Sweep.objects.update_or_create(name=name, defaults={"started_at": clock.now()})
+        Sweep.objects.update_or_create(name=name, defaults={"started_at": began_at})
         more = step()
+        is_done = True
     finally:  # where it failed, it is due again after its interval
         with contextlib.suppress(DatabaseError):  # a lost connection has lost the lock too, and says why above
-            _end(name, more)
+            _end(name, began_at, more, is_done)
 
 
-def _end(name: str, more: bool) -> None:
-    """Note that a step ended, queue the next where there is more, and let others run it."""
+def _end(name: str, began_at: datetime, more: bool, is_done: bool) -> None:
+    """Note that a step ended, and how; queue the next where there is more, and let others run it."""
     at = clock.now()
+    took_s = (at - began_at).total_seconds()
+    fares = {"steps": F("steps") + 1, "faults": F("faults") + int(not is_done), "busy_s": F("busy_s") + took_s}
+    done = {"done_at": at} if is_done else {}
     with transaction.atomic():
-        Sweep.objects.filter(name=name).update(ended_at=at, queued_at=at if more else None)
+        Sweep.objects.filter(name=name).update(
+            ended_at=at, queued_at=at if more else None, last_s=took_s, **fares, **done
+        )
         if more:
             jobs.enqueue("marketplace.core.sweeps.run", name)
     with connection.cursor() as cursor:

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from marketplace.web.views import data, home, organisations, projects
+from marketplace.web.views import data, health, home, organisations, projects
 
 urlpatterns = [
     path("", home.home, name="home"),
+    path("healthz", health.healthz, name="healthz"),
+    path("readyz", health.readyz, name="readyz"),
     path("account/", home.account, name="account"),
     path("account/keys/", home.api_keys, name="api-keys"),
     path("account/keys/<str:key>/revoke", home.revoke_key, name="revoke-key"),

@@ -2,9 +2,10 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, mine, pages, review, work
+from tasks.web.views import dashboard, metrics, mine, pages, review, work
 
 urlpatterns = [
+    path("metrics", metrics.metrics, name="metrics"),
     path("work/", work.work, name="work"),
     path("work/answers/", mine.my_answers, name="my-answers"),
     path("work/decisions/<str:decision>/", mine.decision, name="decision"),

@@ -176,6 +176,11 @@ def test_a_reviewer_sees_and_does_not_change(wes, rita, lab, project):
     assert problem(call(program, "patch", f"projects/{project.public_id}", {"title": "a"})) == (403, "forbidden")
 
 
+def test_of_phone_numbers_there_is_nothing(client):
+    for method in ("get", "put", "post", "delete"):
+        assert problem(getattr(client, method)("/_allauth/app/v1/account/phone")) == (404, "not-found")
+
+
 # What is done
 
 
@@ -315,6 +320,11 @@ def test_a_body_may_be_as_long_as_the_limit_and_no_longer(as_rita, settings):
 def test_other_bodies_and_methods_are_refused(as_rita):
     assert problem(as_rita.post(API + "organisations", "name=a", "text/plain")) == (415, "unsupported-media-type")
     assert problem(as_rita.put(API + "organisations")) == (405, "method-not-allowed")
+
+
+def test_there_is_no_second_description(as_rita, project):
+    for path in ("me", f"projects/{project.public_id}/close"):
+        assert problem(as_rita.options(API + path)) == (405, "method-not-allowed")
 
 
 @pytest.mark.parametrize("body", ["[]", '"text"', "null", "1"])

@@ -73,6 +73,13 @@ def test_the_ticker_runs_the_sweeps_again_and_again(url: str, tmp_path: Path):
         until_swept(url)
 
 
+def test_a_cluster_shows_that_it_lives(url: str, tmp_path: Path):
+    seen = "SELECT count(*) FROM core_cluster WHERE seen_at > %s AND began_at < seen_at"
+    with apart.started(url, tmp_path, "cluster"), psycopg.connect(url, autocommit=True) as database:
+        (began,) = database.execute("SELECT clock_timestamp()").fetchone() or ()
+        apart.until(lambda: database.execute(seen, [began]).fetchone() == (1,), within_s=30)
+
+
 def test_nothing_outlives_a_killed_cluster(url: str, tmp_path: Path, runs: Callable[..., float]):
     with apart.started(url, tmp_path, "cluster") as cluster:
         runs()

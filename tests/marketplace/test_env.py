@@ -29,6 +29,15 @@ def test_a_number_at_the_edge_is_taken(monkeypatch):
     assert env.number("THING", 5, most=10) == 10
 
 
+def test_one_of_some_words_is_read_strictly(monkeypatch):
+    assert env.one_of("THING", "lines", "json") == "lines"
+    monkeypatch.setenv("THING", "json")
+    assert env.one_of("THING", "lines", "json") == "json"
+    monkeypatch.setenv("THING", "xml")
+    with pytest.raises(ImproperlyConfigured, match="THING"):
+        env.one_of("THING", "lines", "json")
+
+
 def test_a_database_address_is_taken_apart():
     found = env.database("postgresql://ann:s%40cret@db.example:5433/hands?sslmode=require")
     assert (found["USER"], found["PASSWORD"], found["HOST"], found["PORT"]) == ("ann", "s@cret", "db.example", "5433")

@@ -61,6 +61,7 @@ def test_a_worker_sees_no_id_of_task_or_item_and_no_key(batch, as_wes):
         (b'{"answers": [{"position": 0, "value": NaN}]}', 422, None),
         (b'{"answers": [{"position": 0, "value": {}}, {"position": 0, "value": {}}]}', 422, None),
         (b"\xff", 422, None),
+        (b'{"answers": [{"position": 0, "value": {"animal": "\\u0000"}}]}', 422, None),
     ],
 )
 def test_nonsense_is_refused_with_a_problem_and_nothing_is_lost(batch, as_wes, body, status, path):
@@ -70,6 +71,18 @@ def test_nonsense_is_refused_with_a_problem_and_nothing_is_lost(batch, as_wes, b
     if path is not None:
         assert path in [error["path"] for error in reply.json()["errors"]]
     assert Answer.objects.filter(state="leased").count() == 3
+
+
+def test_a_nul_is_refused_and_what_only_looks_like_one_is_not(as_wes):
+    project = work.published(pick_column="text").project
+    path = f"/api/v1/work/projects/{project.public_id}/claim"
+    for body, title in [
+        (rb'{"pick": ["\u0000"]}', "What was sent is not valid"),
+        (rb'{"pick": ["\\u0000"]}', "No task"),
+    ]:
+        reply = as_wes.post(path, body, content_type="application/json")
+        assert 400 <= reply.status_code < 500
+        assert title in reply.json()["title"]
 
 
 def test_a_wrong_answer_comes_back_with_path_code_and_message(batch, as_wes):

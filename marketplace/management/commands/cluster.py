@@ -18,7 +18,7 @@ from django_q.cluster import Sentinel, get_mp_context
 from django_q.conf import Conf
 from django_q.pusher import pusher
 
-from marketplace.core import children, sweeps
+from marketplace.core import children, sweeps, vitals
 
 TICK_S = 0.5
 PAUSE_S = 1.0  # before a guard that died is replaced, or a database that was away is asked again
@@ -139,9 +139,13 @@ class Ticker:
 
     is_failing = False
 
+    def __init__(self) -> None:
+        self.life = vitals.Life()
+
     def tick(self) -> None:
         try:
             sweeps.tick()
+            self.life.show()
         except Error as error:
             connection.close()
             if not self.is_failing:

@@ -42,6 +42,7 @@ class Command(BaseCommand):
             websockets=False,
             respawn_failed_workers=True,
             workers_kill_timeout=10,
+            log_dictconfig=settings.LOGGING,
         )
         server.serve(target_loader=_load)
 

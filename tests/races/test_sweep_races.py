@@ -1,0 +1,253 @@
+"""Everything at once: the sweeps of two clusters, and every verb in random order."""
+
+import random
+import secrets
+import time
+from contextlib import suppress
+from threading import Barrier, Event
+
+import pytest
+from django.db import OperationalError, connection, transaction
+
+from marketplace.core import clock, sweeps
+from marketplace.core.errors import DomainError
+from payments import ledger, prepayments, reserves
+from payments.models import Account, Reserve
+from tasks import appeals, assignments, audit, batches, decisions, jobs
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Task
+from tests import apart, make
+from tests.race import race
+from tests.tasks import work
+
+pytestmark = pytest.mark.django_db(transaction=True)
+STEPS = ("fill", "expire", "grade", "update_consensus", "accept", "settle", "close", "uphold_overdue")
+STRESS_S = 10.0
+
+
+def crowd(size):
+    return [work.worker(f"worker{n}") for n in range(size)]
+
+
+def earned_micros():
+    return sum(account.balance_micros for account in Account.objects.filter(kind="earnings"))
+
+
+# Two clusters
+
+
+@pytest.mark.parametrize("through_the_lock", [True, False])
+def test_two_clusters_that_sweep_at_once_pay_every_answer_once(through_the_lock: bool):
+    batch = work.published(items=24, page_size=3, redundancy_min=2, redundancy_max=2, accept_after_s=0)
+    is_over = Event()
+
+    def cluster():
+        while not is_over.is_set():
+            for name in STEPS:
+                sweeps.run(f"tasks.jobs.{name}") if through_the_lock else getattr(jobs, name)()
+
+    def people():
+        try:
+            for person in crowd(4):
+                work.work_all(person, batch)
+            time.sleep(0.5)
+        finally:
+            is_over.set()
+
+    assert race(people, cluster, cluster) == [None] * 3
+    work.sweep()
+    assert not Answer.objects.filter(entry=None).exists()
+    assert earned_micros() == 48 * 50_000
+    assert audit.check() == []
+
+
+def test_control_two_clusters_that_look_before_they_pay_pay_twice():
+    batch = work.published(items=3, page_size=3, redundancy_min=1, redundancy_max=1, accept_after_s=0)
+    work.work(work.worker(), batch)
+    decisions.accept_due()
+    both_have_looked = Barrier(2)
+
+    def naive():
+        rows = list(Answer.objects.filter(entry=None).values_list("pk", "worker__user", "price_micros", "fee_micros"))
+        both_have_looked.wait(10)
+        account = Reserve.objects.get(subject=batch.subject).account
+        rewards = {rows[0][1]: sum(price for _, _, price, _ in rows)}
+        fees = sum(fee for *_, fee in rows)
+        entry = ledger.post_settlement(f"naive:{secrets.token_hex(4)}", account, rewards, fees)
+        Answer.objects.filter(pk__in=[pk for pk, *_ in rows]).update(entry=entry)
+
+    reserves.add(batch.subject, "answers", 3 * 55_000)  # so that there is money to pay twice
+    race(naive, naive)
+    assert earned_micros() == 2 * 3 * 50_000
+    assert audit.check() != []
+
+
+# Every verb in random order
+
+
+class Somebody:
+    """One thread of the stress: does what it likes until the time is over, and keeps what it should never see."""
+
+    def __init__(self, batch, seed, until):
+        self.batch, self.project, self.luck, self.until = batch, batch.project, random.Random(seed), until
+        self.me = work.worker(f"worker{seed}")
+        self.rita, self.ada = make.user("rita"), make.user("ada", staff=True)
+
+    def __call__(self):
+        done = 0
+        while time.monotonic() < self.until:
+            verb = self.luck.choice([self.labour, self.labour, self.decide, self.judge, self.sweep, self.offer])
+            with suppress(DomainError):  # a refusal is an answer
+                verb()
+            done += 1
+        return done
+
+    def labour(self):
+        lease = assignments.claim(self.me, self.project)
+        match self.luck.randrange(6):
+            case 0:
+                assignments.give_back(lease)
+            case 1:
+                assignments.skip(lease, self.luck.randrange(3))
+            case 2:
+                assignments.renew(lease, 3)
+                assignments.keep_draft(lease, {"0": "cat"})
+            case _:
+                work.answer(lease, default=self.luck.choice(["cat", "dog", "owl"]))
+
+    def decide(self):
+        some = Answer.objects.filter(attempt=0, state__in=["submitted", "accepted"]).order_by("?")
+        answer = some.select_related("batch__project", "task").first()
+        if answer is None:
+            return
+        refill = self.luck.random() < 0.6
+        match self.luck.randrange(3):
+            case 0:
+                decisions.reject(answer, self.rita, "wrong", "Look again.", refill)
+            case 1:
+                decisions.exclude(answer, self.rita, "damaged", "It cannot be read.", refill)
+            case _:
+                decisions.accept([answer], self.rita)
+
+    def judge(self):
+        if decision := Decision.objects.filter(appeal=None).order_by("?").first():
+            appeals.contest(decision, decision.worker, "I was right.")
+        waiting = Appeal.objects.filter(state="open").select_related("decision__answer__batch").order_by("?")
+        if appeal := waiting.first():
+            verdict = self.luck.choice([appeals.uphold, appeals.dismiss])
+            verdict(appeal, self.ada, "We looked again.")
+
+    def sweep(self):
+        some = Assignment.objects.filter(state="open").order_by("?").values_list("pk", flat=True)[:2]
+        Assignment.objects.filter(pk__in=list(some)).update(leased_until=clock.now())
+        getattr(jobs, self.luck.choice(STEPS))()
+
+    def offer(self):
+        prepayments.request(self.project.organisation, self.rita, 10_000, "USD")
+        running = Batch.objects.filter(state="open").order_by("?").first()
+        if running and self.luck.random() < 0.2:
+            batches.close(running, self.rita)
+        elif running is None or self.luck.random() < 0.2:
+            batches.publish(self.project, self.batch.dataset, self.rita)
+
+
+def test_every_verb_in_random_order_meets_no_deadlock_and_breaks_no_promise():
+    terms = {"gold_share": 0.2, "page_size": 3, "redundancy_min": 2, "redundancy_max": 4, "accept_after_s": 0}
+    batch = work.published(12, 6, **terms)
+    until = time.monotonic() + STRESS_S
+    ended = race(*[Somebody(batch, seed, until) for seed in range(10)])
+    assert [str(done) for done in ended if not isinstance(done, int)] == []
+    assert audit.check() == []
+    work.sweep()
+    assert audit.check() == []
+
+
+@pytest.mark.parametrize("decide", [decisions.reject, decisions.exclude])
+def test_a_decision_takes_the_batch_before_the_task_as_the_sweeps_do(decide):
+    batch = work.published(items=3, page_size=3)
+    answer = work.work(work.worker(), batch).answers.select_related("batch__project", "task").first()
+    holds_the_batch = Event()
+
+    @transaction.atomic
+    def sweep():
+        list(Batch.objects.filter(pk=batch.pk).select_for_update(no_key=True))
+        holds_the_batch.set()
+        apart.until(somebody_waits, within_s=10)
+        return len(Task.objects.filter(pk=answer.task_id).select_for_update(nowait=True))
+
+    def person():
+        holds_the_batch.wait(10)
+        return decide(answer, make.user("rita"), "wrong", "Look again.", refill=False).state
+
+    assert race(sweep, person) == [1, "standing"]
+
+
+def test_publishing_does_not_wait_for_those_who_only_refer_to_the_project():
+    batch = work.published(items=3)
+    published = Event()
+
+    @transaction.atomic
+    def refers():
+        with connection.cursor() as sql:
+            sql.execute("SELECT 1 FROM marketplace_project WHERE id = %s FOR KEY SHARE", [batch.project_id])
+        return published.wait(10)
+
+    def publishes():
+        another = batches.publish(batch.project, batch.dataset, make.user("rita"))
+        published.set()
+        return another.number
+
+    assert race(refers, publishes) == [True, 2]
+
+
+def test_a_batch_that_a_person_is_closing_does_not_stop_the_sweep_that_closes():
+    batch = work.published(items=3, page_size=3, redundancy_min=1, redundancy_max=1, accept_after_s=0)
+    work.work(work.worker(), batch)
+    jobs.update_consensus()
+    decisions.accept_due()
+    is_closed, has_swept = Event(), Event()
+
+    @transaction.atomic
+    def person():
+        batches.close(batch, make.user("rita"))
+        is_closed.set()
+        return has_swept.wait(10)
+
+    def sweep():
+        is_closed.wait(10)
+        more = batches.close_finished()
+        has_swept.set()
+        return more
+
+    assert race(person, sweep) == [True, False]
+
+
+def somebody_waits():
+    with connection.cursor() as sql:
+        sql.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
+        )
+        return sql.fetchone()[0]
+
+
+def test_control_locking_tasks_before_their_batch_deadlocks():
+    batch = work.published(items=3, page_size=3)
+    lease = assignments.claim(work.worker(), batch.project)
+    holds_the_task, holds_the_batch = Event(), Event()
+
+    @transaction.atomic
+    def naive():
+        list(Task.objects.filter(answers__assignment=lease).order_by("pk").select_for_update())
+        holds_the_task.set()
+        holds_the_batch.wait(10)
+        list(Batch.objects.filter(pk=batch.pk).select_for_update(no_key=True))
+
+    @transaction.atomic
+    def in_order():
+        holds_the_task.wait(10)
+        list(Batch.objects.filter(pk=batch.pk).select_for_update(no_key=True))
+        holds_the_batch.set()
+        assignments.give_back(lease)
+
+    ended = race(naive, in_order)
+    assert any(isinstance(one, OperationalError) and "deadlock" in str(one) for one in ended), ended
