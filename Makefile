@@ -5,12 +5,13 @@ COMPILE := .venv/bin/uv pip compile --quiet --no-config --universal --python-ver
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 SITE := marketplace/static/site
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test check bench openapi requirements frontend clean
+.PHONY: help demo serve test faults check bench openapi requirements frontend clean
 
 help:
 	@echo "make demo     a living marketplace with example projects (DEMO=--exit: only build it and look at it)"
 	@echo "make serve    the site for production (SERVE=options)"
 	@echo "make test     all tests (TEST=path or pytest options)"
+	@echo "make faults   break it in every way, and see that its promises hold (FAULTS='--only F11', --short, --seed 7)"
 	@echo "make check    lint, types, layers, migrations, OpenAPI"
 	@echo "make bench    benchmarks (BENCH=name of one)"
 	@echo "make openapi  write docs/openapi.yaml    make requirements  compile the pins (UPGRADE=--upgrade)"
@@ -24,6 +25,9 @@ serve: .venv/.installed $(SITE)/.bundled
 
 test: .venv/.dev $(SITE)/.bundled
 	$(PY) -m pytest $(TEST)
+
+faults: .venv/.dev
+	$(PY) -m tests.faults $(FAULTS)
 
 check: .venv/.dev
 	$(PY) -m ruff check .

@@ -1,0 +1,105 @@
+"""The faults, one after the other, each with its negative control; and the table of what came of it."""
+
+import time
+import traceback
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from random import Random
+
+from django.conf import settings
+
+from tests.faults import crashes, doubles, times
+from tests.faults.ground import Ground, Stage
+from tests.faults.outcome import Fault, Outcome
+
+CRASHED = "the harness failed: "
+SAYS_NOTHING = (CRASHED, "work/", "assignments/")  # of the naive version: it could not even answer
+CONTROL_TRIES = 3  # a naive version need not lose every time
+NO_OVERDRAFT_CHECK = "ALTER TABLE payments_account DROP CONSTRAINT account_not_overdrawn"
+FAULTS = [
+    Fault("F1", "server killed in a claim", crashes.server_killed_in_a_claim, 5, 1, 1, "claims_in_two_transactions"),
+    Fault(
+        "F2", "server killed around a submit", crashes.server_killed_around_a_submit, 6, 2, 1,
+        "submits_in_two_transactions",
+    ),
+    Fault(
+        "F4", "PostgreSQL restarted under load", crashes.database_restarted, 5, 1, 2,
+        also_off=["ALTER DATABASE {} SET synchronous_commit = off"],
+    ),
+    Fault("F5", "connections cut at random", crashes.backends_terminated, 12, 3, 1, "claims_in_two_transactions"),
+    Fault("F9", "clocks ten minutes apart", times.clocks_apart, 8, 4, 3, "time_of_the_process"),
+    Fault("F10", "two clusters, one killed", crashes.two_clusters, 3, 1, 2, "settles_without_locks"),
+    Fault(
+        "F11", "double clicks, four tabs", doubles.double_clicks, 50, 10, 4, "doubles_not_noticed",
+        ["DROP INDEX assignment_open_once", "DROP INDEX answer_once_per_worker"],
+    ),
+    Fault("F12", "expiry against submit", doubles.expiry_against_submit, 1000, 80, 80, "submits_without_a_lock"),
+    Fault("F13", "the last seat, 32 workers", doubles.last_seat, 10, 3, 1, "claims_that_count"),
+    Fault("F14", "every verb in random order", doubles.lock_order, 20, 6, 10, "locks_in_another_order"),
+    Fault(
+        "F15", "money for exactly n, 64 clients", doubles.exact_money, 20, 6, 20, "refills_that_look_first",
+        [NO_OVERDRAFT_CHECK],
+    ),
+    Fault("F16", "an old snapshot", times.old_snapshot, 3, 1, 1, "claims_from_the_head"),
+    Fault("F18", "cluster killed in a settlement", crashes.cluster_killed, 2, 1, 1, "settles_in_two_transactions"),
+]  # fmt: skip
+SHORT = ("F2", "F11", "F12")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the table."""
+
+    fault: Fault
+    outcome: Outcome
+    control: str
+    seconds: float
+
+    @property
+    def has_failed(self) -> bool:
+        return bool(self.outcome.problems) or self.control.startswith("NOT")
+
+
+def rows(ground: Ground, chosen: Sequence[Fault], seed: int, *, short: bool) -> Iterator[Row]:
+    """Do each fault and then its control, every one on a database of its own."""
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+    for fault in chosen:
+        began = time.monotonic()
+        luck = Random(seed + zlib.crc32(fault.code.encode()))
+        with Stage(ground, fault.code.lower()) as stage:
+            outcome = _strike(fault, stage, luck, fault.times_short if short else fault.times)
+        control = _control(ground, fault, luck)
+        yield Row(fault, outcome, control, time.monotonic() - began)
+
+
+def _control(ground: Ground, fault: Fault, luck: Random) -> str:
+    """Do the same to the naive version, which must not survive it: the problem that showed it."""
+    for number in range(CONTROL_TRIES):
+        name = f"{fault.code.lower()}_control_{number}"
+        with Stage(ground, name, fault.guard_off) as stage:
+            for statement in fault.also_off:
+                stage.ask(statement.format(name))
+            found = _strike(fault, stage, luck, fault.times_control).problems
+        if found and not found[0].startswith(SAYS_NOTHING):
+            return f"caught: {found[0]}"
+    return f"NOT caught in {CONTROL_TRIES} tries: {fault.guard_off or fault.also_off[0]}"
+
+
+def _strike(fault: Fault, stage: Stage, luck: Random, times: int) -> Outcome:
+    try:
+        return fault.strike(stage, luck, times)
+    except Exception as error:
+        traceback.print_exc()
+        return Outcome("it did not end", times, [f"{CRASHED}{type(error).__name__}: {error}"])
+
+
+HEAD = f"{'fault':<36} {'done':<46} {'times':>5} {'result':<7} {'s':>5}  control"
+
+
+def line(row: Row) -> str:
+    """The row as it is printed."""
+    result = "FAILED" if row.has_failed else "ok"
+    title, done = f"{row.fault.code:<4}{row.fault.title}", row.outcome.done
+    first = f"{title:<36} {done:<46} {row.outcome.times:>5} {result:<7} {row.seconds:>5.0f}  {row.control}"
+    return "\n".join([first, *(f"     broken: {problem}" for problem in row.outcome.problems)])
