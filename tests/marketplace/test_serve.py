@@ -45,7 +45,7 @@ def test_nothing_outlives_a_killed_site(url: str, tmp_path: Path):
         assert len(others) >= 4 + 4  # server and two processes, cluster and its own
         site.kill()
         site.wait()
-        apart.until(lambda: not any(map(apart.is_running, others)), within_s=3)
+        apart.until(lambda: not any(map(apart.is_running, others)), within_s=10)
 
 
 @pytest.mark.parametrize("victim", ["web", "cluster"])
@@ -93,6 +93,6 @@ def test_a_process_that_only_watches_dies_with_its_parent_too(tmp_path: Path):
         starter.kill()
         starter.wait()
         try:
-            apart.until(lambda: not apart.is_running(child), within_s=5)
+            apart.until(lambda: not apart.is_running(child), within_s=15)
         finally:
             apart.kill(child)

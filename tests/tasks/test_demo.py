@@ -40,7 +40,7 @@ def summary(url: str, folder: Path) -> dict[str, Any]:
         everybody = apart.below(demo.pid)
         demo.kill()
         demo.wait()
-        apart.until(lambda: not any(map(apart.is_running, everybody)), within_s=5)
+        apart.until(lambda: not any(map(apart.is_running, everybody)), within_s=15)
     return last_line(url, folder)
 
 
@@ -58,7 +58,7 @@ def test_a_demo_that_was_killed_goes_on_and_ends_with_nothing_lost(summary: dict
 
 def test_a_demo_that_has_ended_is_shown_again_at_once(summary: dict[str, Any], url: str, folder: Path):
     again = last_line(url, folder)
-    assert again.pop("seconds") < 10
+    assert again.pop("seconds") < summary["seconds"]
     assert again == {name: value for name, value in summary.items() if name != "seconds"}
 
 
