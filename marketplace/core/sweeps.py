@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 from django.utils.module_loading import import_string
 
@@ -44,7 +44,7 @@ def run(name: str) -> None:
         more = step()
         is_done = True
     finally:  # where it failed, it is due again after its interval
-        with contextlib.suppress(DatabaseError):  # a lost connection has lost the lock too, and says why above
+        with contextlib.suppress(InterfaceError, OperationalError):  # a lost connection has lost the lock too, and says why above
             _end(name, began_at, more, is_done)
 
 
