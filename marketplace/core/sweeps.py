@@ -44,7 +44,7 @@ def run(name: str) -> None:
         more = step()
         is_done = True
     finally:  # where it failed, it is due again after its interval
-        with contextlib.suppress(InterfaceError, OperationalError):  # a lost connection has lost the lock too, and says why above
+        with contextlib.suppress(InterfaceError, OperationalError):  # what was lost with the connection is told above
             _end(name, began_at, more, is_done)
 
 
