@@ -1,5 +1,6 @@
 """The work: what is bought, who leased it, what was answered, and what was decided about it."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Self
 
@@ -262,6 +263,12 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
             assignment__purpose=Assignment.Purpose.WORK,
             submitted_at__isnull=False,
         )
+
+    def named(self, public_ids: Iterable[str]) -> "list[Answer]":
+        """Those of these answers that are here, in one query; wants their assignments loaded."""
+        wanted = set(public_ids)
+        pages = {public_id.rpartition("-")[0] for public_id in wanted}
+        return [answer for answer in self.filter(assignment__public_id__in=pages) if answer.public_id in wanted]
 
     def counted(self) -> Self:
         """Answers that speak in the consensus."""

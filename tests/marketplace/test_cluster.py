@@ -2,6 +2,7 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import median
 
 import psycopg
 import pytest
@@ -64,7 +65,7 @@ def until_swept(url: str) -> None:
 def test_a_job_starts_within_a_second(url: str, tmp_path: Path, runs: Callable[..., float]):
     with apart.started(url, tmp_path, "cluster"):
         until_swept(url)  # and the first, slow runs are over
-        assert min(runs() for _ in range(5)) < 1  # the best of five: the machine may be busy
+        assert median(runs() for _ in range(5)) < 1
 
 
 def test_the_ticker_runs_the_sweeps_again_and_again(url: str, tmp_path: Path):
@@ -122,7 +123,7 @@ def test_jobs_run_again_after_every_connection_was_cut(url: str, tmp_path: Path,
             """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
                WHERE datname = current_database() AND pid <> pg_backend_pid()"""
         )
-        assert runs() < 30
+        assert runs() < 10  # the queue it stands in for took 12 s
         assert cluster.poll() is None
 
 

@@ -171,3 +171,13 @@ def test_downloads_stream(batch, as_rita, as_sam):
     assert reply.streaming
     assert len(b"".join(reply.streaming_content).splitlines()) == 4
     assert as_sam.get(f"/api/v1/batches/{batch.public_id}/labels.csv").status_code == 404
+
+
+def test_many_answers_are_accepted_by_name_in_one_look_up_and_all_or_none(batch, as_wes, as_rita):
+    page = claimed(as_wes, batch).json()
+    work.answer(work.worker().assignments.get())
+    ids = [f"{page['id']}-{n}" for n in range(3)]
+    refused = post(as_rita, f"batches/{batch.public_id}/accept", {"answers": [*ids, f"{page['id']}-00"]})
+    assert (refused.status_code, refused.json()["detail"]) == (404, "answers[3]: there is no such answer")
+    assert set(Answer.objects.values_list("state", flat=True)) == {"submitted"}
+    assert post(as_rita, f"batches/{batch.public_id}/accept", {"answers": ids}).json() == {"accepted": 3}

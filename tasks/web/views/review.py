@@ -29,14 +29,12 @@ def _batch(request: HttpRequest, batch: str) -> Batch:
 
 
 def _answer(request: HttpRequest, answer: str) -> Answer:
-    """By its public id, `<assignment>-<position>`."""
-    assignment, _, position = answer.rpartition("-")
-    if not (position.isascii() and position.isdigit() and len(position) < 5):
-        raise Http404
     visible = Answer.objects.visible_to(person(request)).select_related(
         "assignment", "batch__project__organisation", "worker", "task__item", "task__gold"
     )
-    return get_object_or_404(visible, assignment__public_id=assignment, position=int(position))
+    for found in visible.named([answer]):
+        return found
+    raise Http404
 
 
 @login_required
