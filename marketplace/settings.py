@@ -132,8 +132,12 @@ TEMPLATES = [
 # Database: a server by DATABASE_URL, otherwise an embedded PostgreSQL that belongs to this clone
 DATABASES = {"default": env.database(DATABASE_URL) if DATABASE_URL else embedded.settings(ROOT)}
 DATABASES["default"]["CONN_MAX_AGE"] = 600
-DATABASES["default"].setdefault("OPTIONS", {}).setdefault("connect_timeout", 5)  # an address that swallows packets
 DATABASES["default"]["CONN_HEALTH_CHECKS"] = True
+DATABASES["default"]["OPTIONS"] = {
+    "connect_timeout": 5,  # an address that swallows packets
+    "prepare_threshold": 0 if env.flag("PREPARED_STATEMENTS", default=True) else None,  # the hot path plans once
+    **DATABASES["default"].get("OPTIONS", {}),
+}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Background work: the cluster runs jobs, its ticker queues each sweep as often as said here (seconds)

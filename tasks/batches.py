@@ -19,7 +19,7 @@ from payments import reserves
 from payments.models import Account
 from tasks import seats
 from tasks.errors import NotPublishable
-from tasks.models import Answer, Appeal, Batch, Decision, Gold, Task
+from tasks.models import Answer, Assignment, Batch, Gold, Task
 from workers.models import Reliability
 
 FILL_STEP = 10_000
@@ -32,6 +32,25 @@ PINNED = (
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
     *("gold_share", "practice_size", "pass_mark", "pick_column"),
 )
+
+# In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
+OWED = """
+SELECT coalesce(sum(price_micros + fee_micros), 0) FROM (
+    SELECT x.price_micros, x.fee_micros FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
+    WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'work' AND x.state = 'leased'
+    UNION ALL
+    SELECT price_micros, fee_micros FROM tasks_answer
+    WHERE batch_id = %(batch)s AND state = 'submitted' AND attempt = 0
+    UNION ALL
+    SELECT price_micros, fee_micros FROM tasks_answer
+    WHERE batch_id = %(batch)s AND state IN ('accepted', 'excluded') AND entry_id IS NULL AND price_micros > 0
+    UNION ALL
+    SELECT x.price_micros, x.fee_micros
+    FROM tasks_decision d JOIN tasks_answer x ON x.id = d.answer_id LEFT JOIN tasks_appeal p ON p.decision_id = d.id
+    WHERE x.batch_id = %(batch)s AND x.state = 'rejected' AND d.kind = 'reject' AND d.state = 'standing'
+        AND (p.state = 'open' OR p.id IS NULL AND d.contestable_until > %(contestable_after)s)
+) AS owed
+"""
 
 
 @dataclass(frozen=True)
@@ -180,12 +199,16 @@ def close_finished(limit: int = 100) -> bool:
     """Close batches in which every task is closed and every answer decided."""
     # ordered as nothing but their partial indexes is, or the planner reads another one until it meets a row
     unsettled = Task.objects.filter(batch=OuterRef("pk"), state=Task.State.OPEN).order_by("pos")
-    undecided = Answer.objects.filter(batch=OuterRef("pk"), state__in=["leased", "submitted"], attempt=0)
+    undecided = Answer.objects.filter(batch=OuterRef("pk"), state=Answer.State.SUBMITTED, attempt=0)
+    leased = Assignment.objects.filter(
+        batch=OuterRef("pk"), state=Assignment.State.OPEN, purpose=Assignment.Purpose.WORK
+    )
     running = Batch.objects.annotate(
         unsettled=Subquery(unsettled.values("pk")[:1]),
         undecided=Subquery(undecided.order_by("accept_at").values("pk")[:1]),
+        leased=Subquery(leased.order_by("pk").values("pk")[:1]),
     )
-    finished = running.filter(state=Batch.State.OPEN, unsettled=None, undecided=None).order_by("pk")
+    finished = running.filter(state=Batch.State.OPEN, unsettled=None, undecided=None, leased=None).order_by("pk")
     idle = finished.select_for_update(no_key=True, skip_locked=True, of=("self",))  # nobody else closes them now
     for batch in idle.select_related("project__organisation")[:limit]:
         close(batch, None)
@@ -219,17 +242,9 @@ def returnable(limit: int = 100) -> list[int]:
 
 def owed_micros(batch: Batch) -> int:
     """What the answers already given out may still cost: leased, waiting, unsettled, or rejected but contestable."""
-    answers = Answer.objects.filter(batch=batch)
-    cost = Sum(F("price_micros") + F("fee_micros"))
-    alive = answers.filter(Q(state__in=["leased", "submitted"]) | Q(state__in=["accepted", "excluded"], entry=None))
-    contestable = Q(contestable_until__gt=clock.now() - COMMITTED_WITHIN, appeal=None) | Q(
-        appeal__state=Appeal.State.OPEN
-    )
-    rejections = Decision.objects.filter(
-        contestable, answer__batch=batch, kind=Decision.Kind.REJECT, state=Decision.State.STANDING
-    )
-    rejected = answers.filter(state=Answer.State.REJECTED, decisions__in=rejections)
-    return (alive.aggregate(sum=cost)["sum"] or 0) + (rejected.aggregate(sum=cost)["sum"] or 0)
+    with connection.cursor() as cursor:
+        cursor.execute(OWED, {"batch": batch.pk, "contestable_after": clock.now() - COMMITTED_WITHIN})
+        return int(cursor.fetchone()[0])
 
 
 def progress(batch: Batch) -> Progress:

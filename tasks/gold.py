@@ -11,30 +11,34 @@ from django.db.models import F
 from marketplace import labels
 from tasks import evidence
 from tasks.models import Answer, Assignment, Batch, Cursor, Evidence, Gold
+from tasks.terms import Terms
 
 FIRST_SEATS = 20  # a worker nobody knows yet gets gold twice as densely
 ALLOTMENT = 5  # gold answers a cursor draws from the batch at a time, so that the batch row stays cool
 
 
-def due(cursor: Cursor, batch: Batch, seats: int) -> int:
+def due(agreed: Terms, worker: int, claimed: int, seats: int) -> int:
     """How many of the next seats are to be gold: unforeseeable to the worker, the same when asked again."""
-    share = batch.gold_share * (2 if cursor.claimed < FIRST_SEATS else 1)
-    wanted = sum(_draw(cursor, cursor.claimed + seat) < share for seat in range(seats))
-    return _allotted(cursor, batch, min(wanted, max(1, seats - 1)))
+    share = agreed.gold_share * (2 if claimed < FIRST_SEATS else 1)
+    wanted = sum(draw(agreed.batch, worker, claimed + seat) < share for seat in range(seats)) if share else 0
+    return min(wanted, max(1, seats - 1))
 
 
-def pick(cursor: Cursor, count: int) -> list[int]:
-    """Hidden gold of the batch this worker has not seen, from a random start: task ids, at most `count`."""
-    if not count:
-        return []
-    unseen = (
-        Gold.objects.filter(batch=cursor.batch_id, purpose=Gold.Purpose.HIDDEN, state=Gold.State.ACTIVE)
-        .exclude(task__answers__worker=cursor.worker_id)
-        .order_by("draw")
-    )
-    start = _draw(cursor, cursor.claimed)
-    chosen = list(unseen.filter(draw__gte=start).values_list("task", flat=True)[:count])
-    return chosen + list(unseen.filter(draw__lt=start).values_list("task", flat=True)[: count - len(chosen)])
+@transaction.atomic
+def allot(cursor: int, batch: int, wanted: int) -> int:
+    """As much gold of this as the cursor may hand out, topped up from what the batch has bought."""
+    mine = Cursor.objects.select_for_update().get(pk=cursor)
+    stock = Batch.objects.select_for_update(no_key=True).only("gold_bought", "gold_taken").get(pk=batch)
+    more = min(max(ALLOTMENT, wanted), stock.gold_bought - stock.gold_taken) if mine.gold_left < wanted else 0
+    if more:
+        Batch.objects.filter(pk=batch).update(gold_taken=F("gold_taken") + more)
+        Cursor.objects.filter(pk=cursor).update(gold_left=F("gold_left") + more)
+    return min(wanted, mine.gold_left + more)
+
+
+def draw(batch: int, worker: int, number: int) -> float:
+    """A number from 0 to 1 that belongs to the worker's seat of this number."""
+    return _mix(f"{batch}:{worker}:{number}") / 2**64
 
 
 def right(value: dict[str, Any], truth: dict[str, Any], schema: dict[str, Any]) -> dict[str, bool]:
@@ -72,7 +76,7 @@ def grade(limit: int = 500) -> bool:
 def practice_pool(batch: Batch, assignment_attempt: int, worker: int, count: int) -> list[int]:
     """Practice gold for this attempt: task ids, those the worker has seen least often first."""
     seen = (
-        Answer.objects.filter(worker=worker, batch=batch, assignment__purpose=Assignment.Purpose.PRACTICE)
+        Answer.objects.filter(assignment__in=Assignment.objects.practices(worker, batch.project_id), batch=batch)
         .exclude(state=Answer.State.EXPIRED)
         .values_list("task", flat=True)
     )
@@ -82,20 +86,6 @@ def practice_pool(batch: Batch, assignment_attempt: int, worker: int, count: int
     pool = Gold.objects.filter(batch=batch, purpose=Gold.Purpose.PRACTICE, state=Gold.State.ACTIVE)
     tasks = list(pool.values_list("task", flat=True))
     return sorted(tasks, key=lambda task: (times[task], _mix(f"{worker}:{assignment_attempt}:{task}")))[:count]
-
-
-def _allotted(cursor: Cursor, batch: Batch, wanted: int) -> int:
-    """As much of this as the cursor may hand out, topped up from what the batch has bought."""
-    if cursor.gold_left < wanted and batch.gold_taken < batch.gold_bought:
-        stock = Batch.objects.select_for_update(no_key=True).only("gold_bought", "gold_taken").get(pk=batch.pk)
-        more = min(max(ALLOTMENT, wanted), stock.gold_bought - stock.gold_taken)
-        Batch.objects.filter(pk=batch.pk).update(gold_taken=F("gold_taken") + more)
-        cursor.gold_left += more
-    return min(wanted, cursor.gold_left)
-
-
-def _draw(cursor: Cursor, number: int) -> float:
-    return _mix(f"{cursor.batch_id}:{cursor.worker_id}:{number}") / 2**64
 
 
 def _mix(text: str) -> int:

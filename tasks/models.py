@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Self
+from typing import Any, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -178,6 +178,7 @@ class Cursor(models.Model):
     pos = models.BigIntegerField(default=-1)
     epoch = models.BigIntegerField(default=-1, help_text="The queue epoch at which a whole round found nothing.")
     searched_at = models.DateTimeField(null=True, help_text="When that round was.")
+    lap = models.PositiveIntegerField(default=0, help_text="How often it has come back to the head.")
     claimed = models.PositiveIntegerField(default=0, help_text="Seats given so far, gold among them.")
     gold_left = models.PositiveIntegerField(default=0, help_text="Gold answers it may still hand out.")
 
@@ -192,7 +193,10 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def visible_to(self, worker: Worker) -> Self:
         return self.filter(worker=worker)
 
-    def open_for(self, worker: Worker, project: Project, purpose: str) -> "Assignment | None":
+    def practices(self, worker: int, project: int) -> Self:
+        return self.filter(worker=worker, project=project, purpose=Assignment.Purpose.PRACTICE)
+
+    def open_for(self, worker: int, project: int, purpose: str) -> "Assignment | None":
         """The one lease that is open, if any; without order or limit, which lead the planner through all work done."""
         mine = self.filter(worker=worker, project=project, purpose=purpose, state=Assignment.State.OPEN)
         return next(iter(mine.order_by()), None)
@@ -232,7 +236,9 @@ class Assignment(models.Model):
     score = models.FloatField(null=True, help_text="Share of gold that was right, in practice.")
 
     objects = AssignmentQuerySet.as_manager()
-    is_new = False  # set on the object that a claim has just made
+    is_new = False  # set on the object that a claim has just made, as is what it shows
+    seats: "list[Any] | None" = None
+    refused: "list[int]" = []  # set on one that is handed in: positions that came too late
 
     class Meta:
         constraints = [
@@ -247,8 +253,12 @@ class Assignment(models.Model):
                 condition=Q(state="open", leased_until__gt=BEGINNING),  # for the sweep alone: others would read it all
                 name="assignment_leased",
             ),
-            models.Index(fields=["batch", "submitted_at"], name="assignment_submitted"),
+            models.Index(
+                fields=["batch", "submitted_at"], condition=Q(submitted_at__isnull=False), name="assignment_submitted"
+            ),
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
+            models.Index(fields=["batch", "id"], condition=Q(state="open", purpose="work"), name="assignment_open"),
+            models.Index(fields=["worker", "project"], condition=Q(purpose="practice"), name="assignment_practice"),
         ]
 
     def __str__(self) -> str:
@@ -272,7 +282,7 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
     def counted(self) -> Self:
         """Answers that speak in the consensus."""
-        return self.filter(state__in=[Answer.State.SUBMITTED, Answer.State.ACCEPTED])
+        return self.filter(state__in=[Answer.State.SUBMITTED, Answer.State.ACCEPTED], submitted_at__isnull=False)
 
 
 class Answer(models.Model):
@@ -299,7 +309,7 @@ class Answer(models.Model):
 
     assignment = models.ForeignKey(Assignment, models.PROTECT, related_name="answers", db_index=False)
     position = models.PositiveSmallIntegerField()
-    task = models.ForeignKey(Task, models.PROTECT, related_name="answers")
+    task = models.ForeignKey(Task, models.PROTECT, related_name="answers", db_index=False)
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="answers", db_index=False)
     batch = models.ForeignKey(Batch, models.PROTECT, related_name="answers", db_index=False)
     attempt = models.PositiveSmallIntegerField(default=0)
@@ -333,8 +343,9 @@ class Answer(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["batch", "id"], name="answer_of_batch"),
-            models.Index(fields=["worker", "id"], name="answer_of_worker"),
+            models.Index(fields=["task", "worker"], name="answer_of_task"),
+            models.Index(fields=["batch", "id"], condition=Q(submitted_at__isnull=False), name="answer_of_batch"),
+            models.Index(fields=["worker", "id"], condition=Q(submitted_at__isnull=False), name="answer_of_worker"),
             models.Index(fields=["accept_at"], condition=Q(state="submitted"), name="answer_to_accept"),
             models.Index(
                 fields=["batch", "id"],
@@ -343,9 +354,12 @@ class Answer(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(to_grade=True, submitted_at__isnull=False), name="answer_to_grade"),
             models.Index(
-                fields=["batch", "accept_at"],
-                condition=Q(state__in=["leased", "submitted"], attempt=0),
-                name="answer_undecided",
+                fields=["batch", "accept_at"], condition=Q(state="submitted", attempt=0), name="answer_undecided"
+            ),
+            models.Index(
+                fields=["worker", "id"],
+                condition=Q(submitted_at__isnull=False, entry=None, price_micros__gt=0),
+                name="answer_unpaid",
             ),
         ]
 

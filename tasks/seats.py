@@ -5,70 +5,161 @@ queue epoch or its gold is written, then tasks by primary key.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
 
 from django.db import connection
 
-from tasks.models import Answer, Batch, Cursor, Task
+from marketplace.core import ids, statements
+from tasks.models import Answer, Assignment, Batch, Task
+from tasks.terms import Terms
 
+WINDOW = 500  # how far one statement looks, so that nobody's history makes a claim slow
 HEAD = (-(2**31), -1)  # before every (priority, pos)
-WINDOW = 500  # open tasks looked at by one statement, so that nobody's history makes a claim slow
+END = (2**31 - 1, 2**63 - 1)  # behind every one
 
-# A scalar sub-select, not NOT EXISTS: one index probe a candidate, whatever the worker's history
+# Scalar sub-selects, not NOT EXISTS: one index probe a candidate, whatever the worker's history
 UNSEEN = """(SELECT 1 FROM tasks_answer a WHERE a.worker_id = %(worker)s AND a.task_id = t.id AND a.attempt = 0
              AND NOT (a.state IN ('returned', 'expired')) LIMIT 1) IS NULL"""
+NEVER_SEEN = "(SELECT 1 FROM tasks_answer a WHERE a.task_id = g.task_id AND a.worker_id = %(worker)s LIMIT 1) IS NULL"
+AMONG = {  # where a page comes from: a part of the queue, or what the worker picked
+    "queue": """AND (t.priority, t.pos) > (%(priority)s, %(pos)s)
+        AND (t.priority, t.pos) <= (%(to_priority)s, %(to_pos)s)""",
+    "picked": "AND t.pick_key = ANY(%(keys)s::text[])",
+}
+HIDDEN = f"""SELECT g.task_id FROM tasks_gold g WHERE g.batch_id = %(batch)s AND g.purpose = 'hidden'
+                 AND g.state = 'active' AND {NEVER_SEEN} AND g.draw"""
+
+# A page, in one statement: its cursor is locked first, as the claim before it left it, and nothing is given otherwise.
+# A page of gold alone locks no task that closing the batch would wait for, so it locks the batch.
+GIVE = f"""
+WITH cursor AS MATERIALIZED (
+    SELECT id FROM tasks_cursor WHERE id = %(cursor)s AND claimed = %(claimed)s FOR UPDATE
+), hidden AS MATERIALIZED (
+    ({HIDDEN} >= %(draw)s ORDER BY g.draw LIMIT %(gold)s)
+    UNION ALL ({HIDDEN} < %(draw)s ORDER BY g.draw LIMIT %(gold)s) LIMIT %(gold)s
+), found AS MATERIALIZED (
+    SELECT t.id, t.item_id, t.priority, t.pos FROM tasks_task t
+    WHERE t.batch_id = %(batch)s AND t.open {{among}} AND {UNSEEN} AND (SELECT true FROM cursor)
+    ORDER BY t.priority, t.pos LIMIT %(size)s - (SELECT count(*) FROM hidden) FOR UPDATE OF t {{waiting}}
+), alone AS MATERIALIZED (
+    SELECT id FROM tasks_batch
+    WHERE id = %(batch)s AND state = 'open' AND (SELECT count(*) FROM hidden) = %(size)s FOR SHARE
+), page AS MATERIALIZED (
+    SELECT row_number() OVER (ORDER BY random()) - 1 AS position, task, item, is_gold
+    FROM (SELECT id AS task, item_id AS item, false AS is_gold FROM found
+          UNION ALL SELECT g.id, g.item_id, true FROM hidden JOIN tasks_task g ON g.id = hidden.task_id) AS seat
+    WHERE (SELECT true FROM cursor) AND (EXISTS (SELECT FROM found) OR EXISTS (SELECT FROM alone))
+), taken AS (
+    UPDATE tasks_task t SET taken = t.taken + 1 FROM found WHERE t.id = found.id
+), lease AS (
+    INSERT INTO tasks_assignment (public_id, worker_id, project_id, batch_id, purpose, state, guideline_version,
+        attempt, claimed_at, leased_until, active_s)
+    SELECT %(name)s, %(worker)s, %(project)s, %(batch)s, 'work', 'open', %(guideline)s, 0, now.at,
+        now.at + %(lease_s)s * interval '1 second', 0
+    FROM (SELECT clock_timestamp() AS at) AS now WHERE EXISTS (SELECT FROM page)
+    RETURNING id, claimed_at, leased_until
+), answers AS (
+    INSERT INTO tasks_answer (assignment_id, position, task_id, worker_id, batch_id, attempt, state, price_micros,
+        fee_micros, self_selected, to_grade)
+    SELECT lease.id, page.position, page.task, %(worker)s, %(batch)s, 0, 'leased', %(price)s, %(fee)s,
+        %(self_selected)s, page.is_gold
+    FROM lease CROSS JOIN page
+), moved AS (
+    UPDATE tasks_cursor c SET claimed = c.claimed + held.seats, gold_left = c.gold_left - held.gold,
+        priority = coalesce(held.place[1], c.priority), pos = coalesce(held.place[2], c.pos)
+    FROM (SELECT count(*) AS seats, count(*) FILTER (WHERE is_gold) AS gold,
+              (SELECT ARRAY[priority, pos] FROM found WHERE NOT %(self_selected)s
+               ORDER BY priority DESC, pos DESC LIMIT 1) AS place
+          FROM page) AS held
+    WHERE c.id = %(cursor)s AND held.seats > 0
+)
+SELECT lease.id, lease.claimed_at, lease.leased_until, page.position, item.payload
+FROM lease CROSS JOIN page JOIN marketplace_item item ON item.id = page.item ORDER BY page.position
+"""
+STATEMENTS = {
+    (among, wait): GIVE.format(among=part, waiting="" if wait else "SKIP LOCKED")
+    for among, part in AMONG.items()
+    for wait in (False, True)
+}
 
 Place = tuple[int, int]  # priority, pos
-Found = list[tuple[int, int, int]]  # id, priority, pos
 
 
-def in_window(cursor: Cursor, after: Place, limit: int, *, wait: bool = False) -> Found:
-    """Lock open tasks this worker has not answered, among the WINDOW open ones behind this place.
+class Seat(NamedTuple):
+    """One task of a page as its worker sees it; payload and value are JSON."""
+
+    position: int
+    payload: str
+    state: str
+    value: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """A page as a claim wants it: for whom, from which batch, how long, and how much of it gold.
+
+    claimed  what the cursor has been given so far, as the claim saw it: another claim of the same person shows by it
+    draw     where to look for gold
+    keys     what the worker picked, if anything
+    """
+
+    worker: int
+    project: int
+    terms: Terms
+    cursor: int
+    claimed: int
+    guideline: int
+    size: int
+    gold: int
+    draw: float
+    keys: Sequence[str] | None
+
+
+def give(wanted: Wanted, after: Place = HEAD, to: Place = END, *, wait: bool = False) -> Assignment | None:
+    """Lease a page of tasks behind one place and not behind another that this worker has not answered; None: nothing.
 
     Waiting for a locked task is for a claim that holds none; the others pass it by.
     """
-    with connection.cursor() as sql:
-        sql.execute(
-            f"""SELECT t.id, t.priority, t.pos
-                FROM (SELECT id FROM tasks_task WHERE batch_id = %(batch)s AND open
-                          AND (priority, pos) > (%(priority)s, %(pos)s)
-                      ORDER BY priority, pos LIMIT {WINDOW}) AS near
-                JOIN tasks_task t ON t.id = near.id WHERE t.open AND {UNSEEN}
-                LIMIT %(limit)s FOR UPDATE OF t {"" if wait else "SKIP LOCKED"}""",
-            {
-                **{"batch": cursor.batch_id, "worker": cursor.worker_id, "limit": limit},
-                **{"priority": after[0], "pos": after[1]},
-            },
-        )
-        return sql.fetchall()
+    terms, name = wanted.terms, ids.new("asg")
+    rows = statements.rows(
+        STATEMENTS["queue" if wanted.keys is None else "picked", wait],
+        {
+            **{"cursor": wanted.cursor, "claimed": wanted.claimed, "worker": wanted.worker, "project": wanted.project},
+            **{"batch": terms.batch, "price": terms.price_micros, "fee": terms.fee_micros, "lease_s": terms.lease_s},
+            **{"priority": after[0], "pos": after[1], "to_priority": to[0], "to_pos": to[1], "name": name},
+            **{"size": wanted.size, "gold": wanted.gold, "draw": wanted.draw, "guideline": wanted.guideline},
+            **{"keys": wanted.keys, "self_selected": wanted.keys is not None},
+        },
+    )
+    if not rows:
+        return None
+    pk, claimed_at, leased_until, *_ = rows[0]
+    lease = Assignment(
+        pk=pk,
+        public_id=name,
+        worker_id=wanted.worker,
+        project_id=wanted.project,
+        batch_id=terms.batch,
+        guideline_version=wanted.guideline,
+        claimed_at=claimed_at,
+        leased_until=leased_until,
+    )
+    lease._state.adding = False
+    lease.is_new = True
+    lease.seats = [Seat(position, payload, "leased", None) for *_, position, payload in rows]
+    return lease
 
 
-def window_end(batch: Batch, after: Place) -> Place | None:
+def window_end(batch: int, after: Place) -> Place | None:
     """Where the window behind this place ends; None: it holds all that is left of the queue."""
     with connection.cursor() as sql:
         sql.execute(
             f"""SELECT priority, pos FROM tasks_task WHERE batch_id = %s AND open AND (priority, pos) > (%s, %s)
                 ORDER BY priority, pos OFFSET {WINDOW - 1} LIMIT 1""",
-            [batch.pk, *after],
+            [batch, *after],
         )
         return sql.fetchone()
-
-
-def by_pick_key(cursor: Cursor, keys: Sequence[str], limit: int, *, wait: bool) -> Found:
-    """Lock open tasks that carry one of these keys, as in_window does."""
-    with connection.cursor() as sql:
-        sql.execute(
-            f"""SELECT t.id, t.priority, t.pos FROM tasks_task t
-                WHERE t.batch_id = %(batch)s AND t.open AND t.pick_key = ANY(%(keys)s) AND {UNSEEN}
-                ORDER BY t.priority, t.pos LIMIT %(limit)s FOR UPDATE OF t {"" if wait else "SKIP LOCKED"}""",
-            {"keys": list(keys), "worker": cursor.worker_id, "batch": cursor.batch_id, "limit": limit},
-        )
-        return sql.fetchall()
-
-
-def take(tasks: Iterable[int]) -> None:
-    """Take one seat at each of these tasks, which are locked and open."""
-    with connection.cursor() as sql:
-        sql.execute("UPDATE tasks_task SET taken = taken + 1 WHERE id = ANY(%s)", [list(tasks)])
 
 
 def retake(tasks: Iterable[int]) -> set[int]:

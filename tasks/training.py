@@ -43,12 +43,12 @@ def start(worker: Worker, project: Project) -> Assignment:
 
     raises  NoTaskAvailable (no practice here now), PracticePassed, NoAttemptLeft, WorkerSuspended
     """
-    if begun := Assignment.objects.open_for(worker, project, Assignment.Purpose.PRACTICE):
+    if begun := Assignment.objects.open_for(worker.pk, project.pk, Assignment.Purpose.PRACTICE):
         return begun
     try:
         return _begin(worker, project)
     except IntegrityError as error:
-        begun = Assignment.objects.open_for(worker, project, Assignment.Purpose.PRACTICE)
+        begun = Assignment.objects.open_for(worker.pk, project.pk, Assignment.Purpose.PRACTICE)
         if begun is None or error.__cause__.diag.constraint_name != "assignment_open_once":  # type: ignore[union-attr]
             raise
         return begun  # the other tab was faster
@@ -133,7 +133,7 @@ def _graded(practice: Assignment) -> list[dict[str, Any]]:
 
 
 def _attempts(worker: Worker, project: Project) -> int:
-    return Assignment.objects.filter(worker=worker, project=project, purpose=Assignment.Purpose.PRACTICE).count()
+    return Assignment.objects.practices(worker.pk, project.pk).count()
 
 
 def _attempts_left(worker: Worker, project: Project) -> int:

@@ -6,6 +6,7 @@ from django.core.cache import cache
 from django.test import Client
 
 from marketplace.models import User
+from tasks import terms
 from tests import make
 
 
@@ -13,6 +14,7 @@ from tests import make
 def _apart(settings: Any, tmp_path: Path) -> None:
     """Files of a test stay with it; passwords are hashed quickly."""
     cache.clear()  # allauth counts letters there
+    terms.of.cache_clear()  # tests change what nobody else does
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 

@@ -37,7 +37,8 @@ def test_every_named_test_is_there(test):
 @pytest.mark.parametrize("name", [name for name in quoted(1) if "." in name])
 def test_every_named_function_is_there(name):
     parts = name.split(".")
-    depth = next(n for n in range(len(parts), 0, -1) if (ROOT / Path(*parts[:n])).with_suffix(".py").exists())
+    places = [(n, ROOT / Path(*parts[:n])) for n in range(len(parts), 0, -1)]
+    depth = next(n for n, path in places if path.with_suffix(".py").exists() or (path / "__init__.py").exists())
     assert callable(reduce(getattr, parts[depth:], import_module(".".join(parts[:depth]))))
 
 

@@ -1,7 +1,5 @@
 """People who work, and what the evidence says of them."""
 
-from typing import Self
-
 from django.conf import settings
 from django.db import models
 from django.db.models import Q
@@ -32,12 +30,6 @@ class Worker(models.Model):
         return self.public_id
 
 
-class GrantQuerySet(models.QuerySet["Grant"]):
-    def valid(self, worker: Worker, project: Project, at: object) -> Self:
-        unexpired = Q(expires_at=None) | Q(expires_at__gt=at)
-        return self.filter(unexpired, worker=worker, qualification__project=project, revoked_at=None)
-
-
 class Qualification(models.Model):
     """Something a worker can show: here, having passed the practice of a project."""
 
@@ -58,8 +50,6 @@ class Grant(models.Model):
     granted_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
-
-    objects = GrantQuerySet.as_manager()
 
     class Meta:
         constraints = [

@@ -1,13 +1,14 @@
 """The hot endpoints: claim, heartbeat, submit. Read by msgspec, idempotent by nature, no stored key."""
 
+import functools
 from typing import Annotated, Any
 
 import msgspec
 from django.conf import settings
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
-from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from marketplace.api.authentication import HasScope
@@ -15,7 +16,7 @@ from marketplace.core import strictjson
 from marketplace.core.errors import Invalid
 from marketplace.models import ApiKey, Project
 from tasks import assignments
-from tasks.api import authentication, serializers
+from tasks.api import authentication, pages, serializers
 from tasks.models import Assignment
 from workers import profiles
 from workers.models import Worker
@@ -54,34 +55,32 @@ class ClaimView(HotView):
         request=serializers.ClaimSerializer,
         responses={200: serializers.PageSerializer, 201: serializers.PageSerializer},
     )
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Lease the next page of tasks; 200 with the same page when one is open already."""
         wanted = read(request, Claim)
-        found = get_object_or_404(Project.objects.offered(), public_id=id)
-        lease = assignments.claim(worker_of(request), found, tasks=wanted.tasks, pick=wanted.pick)
-        return Response(serializers.page(lease), status=201 if lease.is_new else 200)
+        project = Project(pk=_project(id))
+        return pages.page(assignments.claim(worker_of(request), project, tasks=wanted.tasks, pick=wanted.pick))
 
 
 class HeartbeatView(HotView):
     @extend_schema(
         operation_id="heartbeat", request=serializers.HeartbeatSerializer, responses=serializers.LeaseSerializer
     )
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Keep the lease a while longer."""
         lease = assignments.renew(_mine(request, id), read(request, Heartbeat).active_s)
-        return Response(serializers.LeaseSerializer(lease).data)
+        return pages.answer(pages.Kept(lease.leased_until, lease.active_s))
 
 
 class SubmitView(HotView):
-    @extend_schema(operation_id="submit", request=serializers.SubmitSerializer, responses=serializers.PageSerializer)
-    def post(self, request: Request, id: str) -> Response:
+    @extend_schema(operation_id="submit", request=serializers.SubmitSerializer, responses=serializers.ReceiptSerializer)
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Hand in the page; repeating it changes nothing."""
         sent = read(request, Submit)
         answers = {answer.position: answer.value for answer in sent.answers}
         if len(answers) < len(sent.answers):
             raise Invalid("a position is answered twice")
-        lease = assignments.submit(_mine(request, id), answers, sent.active_s)
-        return Response(serializers.page(lease))
+        return pages.receipt(assignments.submit(_mine(request, id), answers, sent.active_s))
 
 
 def worker_of(request: Request) -> Worker:
@@ -109,6 +108,12 @@ def _path(error: Exception) -> str:
     return where.rstrip("`").lstrip(".")
 
 
+@functools.lru_cache(10_000)
+def _project(public_id: str) -> int:
+    """The key of the project with this name: neither ever changes. What it allows, the claim itself looks up."""
+    return get_object_or_404(Project.objects.only("pk"), public_id=public_id).pk
+
+
 def _mine(request: Request, id: str) -> Assignment:
-    mine = Assignment.objects.visible_to(worker_of(request))
-    return get_object_or_404(mine, public_id=id)
+    """The lease of this name, if it is this worker's; the verb looks it up by both."""
+    return Assignment(public_id=id, worker_id=worker_of(request).pk)

@@ -5,7 +5,6 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
-from tasks import assignments
 from tasks.models import Answer, Assignment, Decision
 
 
@@ -89,16 +88,17 @@ class PageSerializer(AssignmentSerializer):
     schema = serializers.JSONField(source="batch.schema")
     tasks = PageTaskSerializer(many=True)
     draft = serializers.JSONField()
+
+
+class ReceiptSerializer(Strict):
+    """What became of a page that was handed in."""
+
+    id = serializers.CharField()
+    state = serializers.CharField()
+    submitted_at = serializers.DateTimeField()
+    active_s = serializers.IntegerField()
+    score = serializers.FloatField(allow_null=True, help_text="Of a practice.")
     refused = serializers.ListField(child=serializers.IntegerField(), help_text="Positions that came too late.")
-
-
-def page(lease: Assignment) -> dict[str, Any]:
-    """A lease as PageSerializer writes it."""
-    tasks = assignments.pages(lease)
-    was_late = lease.state == Assignment.State.SUBMITTED
-    refused = [task["position"] for task in tasks if was_late and task["state"] == Answer.State.EXPIRED]
-    given = {"schema": lease.batch.schema, "tasks": tasks, "draft": lease.draft, "refused": refused}
-    return {**AssignmentSerializer(lease).data, **given}
 
 
 class HeartbeatSerializer(Strict):

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.db.models import QuerySet
+from django.http import HttpResponse
 from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
@@ -17,7 +18,7 @@ from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
 from tasks import appeals, assignments, pace, training
-from tasks.api import authentication
+from tasks.api import authentication, pages
 from tasks.api import serializers as say
 from tasks.batches import latest_guideline
 from tasks.models import Answer, Assignment, Decision
@@ -70,10 +71,9 @@ class Practice(WorkView):
     queryset = Project.objects.offered()
 
     @extend_schema(operation_id="practise", request=None, responses={200: say.PageSerializer, 201: say.PageSerializer})
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Begin the practice, or come back to it."""
-        lease = training.start(self.worker(), self.get_object())
-        return Response(say.page(lease), status=201 if lease.is_new else 200)
+        return pages.page(training.start(self.worker(), self.get_object()))
 
 
 class AssignmentFilter(filters.FilterSet):
@@ -99,9 +99,9 @@ class Assignments(MyAssignments):
 
 class Page(MyAssignments):
     @extend_schema(operation_id="assignments_get", responses=say.PageSerializer)
-    def get(self, request: Request, id: str) -> Response:
+    def get(self, request: Request, id: str) -> HttpResponse:
         """One lease with its tasks."""
-        return Response(say.page(self.get_object()))
+        return pages.page(self.get_object())
 
 
 class Draft(MyAssignments):
@@ -114,16 +114,16 @@ class Draft(MyAssignments):
 
 class Skip(MyAssignments):
     @extend_schema(operation_id="assignments_skip", request=say.PositionSerializer, responses=say.PageSerializer)
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Leave one task to others."""
-        return Response(say.page(assignments.skip(self.get_object(), self.asked(say.PositionSerializer)["position"])))
+        return pages.page(assignments.skip(self.get_object(), self.asked(say.PositionSerializer)["position"]))
 
 
 class GiveBack(MyAssignments):
     @extend_schema(operation_id="assignments_return", request=None, responses=say.PageSerializer)
-    def post(self, request: Request, id: str) -> Response:
+    def post(self, request: Request, id: str) -> HttpResponse:
         """Return the whole page."""
-        return Response(say.page(assignments.give_back(self.get_object())))
+        return pages.page(assignments.give_back(self.get_object()))
 
 
 class Feedback(MyAssignments):

@@ -1,8 +1,8 @@
 import pytest
 
-from tasks import assignments, evidence, gold, jobs, training
+from tasks import assignments, evidence, gold, jobs, terms, training
 from tasks.errors import NoAttemptLeft, PracticePassed
-from tasks.models import Answer, Cursor, Evidence, Gold, Task
+from tasks.models import Answer, Evidence, Gold, Task
 from tests.tasks import work
 from workers.models import Grant, Reliability
 
@@ -95,8 +95,8 @@ def test_gold_is_never_served_twice_to_the_same_person_and_stays_within_what_was
 
 def test_the_draw_is_the_same_when_asked_again():
     batch = work.published(items=30, gold=20, gold_share=0.3)
-    cursor = Cursor(worker=work.worker(), batch=batch)
-    assert gold.due(cursor, batch, 10) == gold.due(Cursor(worker=cursor.worker, batch=batch), batch, 10)
+    agreed, wes = terms.of(batch.pk), work.worker()
+    assert gold.due(agreed, wes.pk, 0, 10) == gold.due(agreed, wes.pk, 0, 10)
 
 
 def test_reliability_equals_a_count_from_scratch():

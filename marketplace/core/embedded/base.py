@@ -1,15 +1,16 @@
-"""The database backend proper: Django's own for PostgreSQL, with the server started before the first connection."""
+"""The database backend proper: the one for any PostgreSQL, with the server started before the first connection."""
 
 import time
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from django.db.backends.postgresql import base, client
+from django.db.backends.postgresql import client
 from django.db.utils import OperationalError
 
 from marketplace.core.embedded import install, server
 from marketplace.core.embedded.place import EmbeddedServerError
+from marketplace.core.postgres import base
 
 
 class DatabaseClient(client.DatabaseClient):

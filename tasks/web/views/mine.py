@@ -93,7 +93,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
 
 def _waiting(user: User) -> list[Any]:
     """By currency: what waits for acceptance, and what is accepted and about to be booked."""
-    unsettled = profiles.of(user).answers.filter(entry=None, price_micros__gt=0)
+    unsettled = profiles.of(user).answers.filter(submitted_at__isnull=False, entry=None, price_micros__gt=0)
     due = Q(state__in=[Answer.State.ACCEPTED, Answer.State.EXCLUDED])
     sums = unsettled.values("batch__currency").annotate(
         waiting_micros=Sum("price_micros", filter=Q(state=Answer.State.SUBMITTED)),
