@@ -44,24 +44,31 @@ PAGES = """WITH pages AS (
 def million() -> tuple[Batch, Worker]:
     """An open batch of so many tasks, and its veteran."""
     batch, veteran = work.published(items=1, page_size=10), work.worker("veteran")
+    _without_foreign_keys()
+    fill(batch, TASKS, veteran)
+    return batch, veteran
+
+
+def fill(
+    batch: Batch, tasks: int, veteran: Worker, *, history: int = HISTORY, leases: int = LEASES, people: int = LEASES
+) -> None:
+    """Give a batch so many tasks, its veteran a past at the head of the queue, and others pages that are out."""
     first = Item.objects.order_by("-pk").values_list("pk", flat=True)[0]
     facts = {
         **{"dataset": batch.dataset_id, "batch": batch.pk, "project": batch.project_id, "first": first},
-        **{"tasks": TASKS, "history": HISTORY, "leases": LEASES, "people": LEASES},
+        **{"tasks": tasks, "history": history, "leases": leases, "people": people},
     }
-    _without_foreign_keys()
     run(ITEMS, facts)
     run(ALIASES, facts)
     run(WORK, facts)
     run(PEOPLE, facts)
-    pages = {**facts, "name": "v", "page": "submitted", "answer": "submitted", "after": first, "count": HISTORY}
+    pages = {**facts, "name": "v", "page": "submitted", "answer": "submitted", "after": first, "count": history}
     run(PAGES.format(worker=veteran.pk, submitted="now()"), pages)
-    people = "(SELECT min(id) FROM workers_worker WHERE public_id ~ '^w[0-9]+$') + t.pos - %(after)s - 1"
-    leases = {**facts, "name": "l", "page": "open", "answer": "leased", "after": first + HISTORY, "count": LEASES}
-    run(PAGES.format(worker=f"({people})", submitted="NULL::timestamptz"), leases)
+    holder = "(SELECT min(id) FROM workers_worker WHERE public_id ~ '^w[0-9]+$') + t.pos - %(after)s - 1"
+    out = {**facts, "name": "l", "page": "open", "answer": "leased", "after": first + history, "count": leases}
+    run(PAGES.format(worker=f"({holder})", submitted="NULL::timestamptz"), out)
     for table in (*sorted(plans.BIG), "workers_worker"):
         run(f"ANALYZE {table}", None)
-    return batch, veteran
 
 
 def _without_foreign_keys() -> None:
