@@ -14,6 +14,7 @@ from tests.tasks import work
 
 CLIENTS = 12
 RECOVERED_WITHIN_S = 5.0  # after PostgreSQL was restarted: the first request that is done again
+WAITING = "wait_event_type = 'Lock'"
 ENDED_WITHIN_S = 90.0  # a sweep that was queued in a killed cluster is queued again after 15 s
 
 
@@ -83,17 +84,15 @@ def backends_terminated(stage: Stage, rng: Random, times: int) -> Outcome:
     batch, seen = published(3000, 60, gold_share=0.1, accept_after_s=0), Seen()
     stage.web()
     stage.cluster()
-    cut = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-             WHERE datname = current_database() AND pid <> pg_backend_pid() AND {} ORDER BY random() LIMIT {}"""
     with at_work(people(stage, seen), batch.project):
         time.sleep(1)
         for number in range(times):
             time.sleep(rng.uniform(0.5, 1.5))
             if number % 3:
-                stage.ask(cut.format("true", rng.randint(1, 3)))
+                stage.cut("true", rng.randint(1, 3))
             else:
                 with stage.held_up("tasks_assignment", "SHARE", "%INSERT INTO%tasks_assignment%"):
-                    stage.ask(cut.format("wait_event_type = 'Lock'", 100))
+                    stage.cut(WAITING)
         time.sleep(1)
     return Outcome(f"{len(seen.submits)} pages, {seen.statuses[500]} faults shown", times, problems(seen))
 
@@ -111,6 +110,7 @@ def cluster_killed(stage: Stage, rng: Random, times: int) -> Outcome:
         with stage.held_up("tasks_answer", "SHARE", "%UPDATE%tasks_answer%entry_id%"):
             apart.kill(cluster.pid)
             cluster.wait()
+            stage.cut(WAITING)  # a statement that was sent goes on without the process that sent it
     stage.cluster()
     return Outcome(f"{len(seen.submits)} pages", times, [*unpaid(stage), *problems(seen)])
 

@@ -138,6 +138,14 @@ class Stage:
             found = database.execute(query, values)
             return found.fetchall() if found.description else []
 
+    def cut(self, which: str, most: int = 1000) -> None:
+        """Have the database end some of these connections, drawn at random."""
+        self.ask(
+            f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}
+                ORDER BY random() LIMIT {most}"""
+        )
+
     @contextmanager
     def held_up(self, table: str, mode: str, statement: str, count: int = 1) -> Iterator[None]:
         """Have statements that need this table wait for it; enter when so many like `statement` do.
