@@ -8,7 +8,7 @@ from django.db import IntegrityError, OperationalError, transaction
 from django.db.models import F
 
 from marketplace.core.errors import InsufficientFunds
-from payments import ledger, payouts
+from payments import ledger, payouts, reserves
 from payments.gateway import Sandbox
 from payments.models import Account, Entry, Transfer
 from tests import make
@@ -54,6 +54,37 @@ def test_reading_the_balance_before_writing_it_spends_it_twice():
 
     ended = race(*(lambda n=n: naive(n) for n in range(CLIENTS)))
     assert sum(isinstance(one, Entry) for one in ended) > 5
+    assert ledger.audit() != []
+
+
+# A reserve for exactly so many answers
+
+
+def test_money_for_twenty_more_answers_is_reserved_for_twenty_of_64_clients():
+    reserve, each = made.reserve(1), 55_000
+    prepaid = made.prepaid(reserve.account.organisation, 20 * each)
+    ended = race(*[lambda: reserves.add("batch:1", "answers", each)] * 64)
+    assert sum(isinstance(one, Entry) for one in ended) == 20, ended
+    assert {one.facts["missing_micros"] for one in ended if not isinstance(one, Entry)} == {each}
+    assert (balance(prepaid), reserves.balance("batch:1")) == (0, 1 + 20 * each)
+    assert ledger.audit() == []
+
+
+def test_looking_at_what_is_prepaid_before_reserving_it_promises_it_twice():
+    reserve, each = made.reserve(1), 55_000
+    prepaid = made.prepaid(reserve.account.organisation, 20 * each)
+    all_have_looked = Barrier(64)
+
+    @transaction.atomic
+    def naive():
+        left, line = balance(prepaid), reserve.lines.get().amount_micros
+        assert left >= each
+        all_have_looked.wait()
+        reserve.lines.update(amount_micros=line + each)
+        Account.objects.filter(pk=prepaid.pk).update(debits_micros=F("credits_micros") - left + each)
+        return True
+
+    assert race(*[naive] * 64).count(True) > 20
     assert ledger.audit() != []
 
 

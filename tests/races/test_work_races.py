@@ -1,18 +1,22 @@
+"""Many want one thing: a seat, a page, a decision, pay; each race is also run on a naive version, which loses it."""
+
 from datetime import timedelta
+from threading import Barrier, Event
 
 import pytest
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.models import F
 
 from marketplace.core import clock
 from payments.models import Account, Entry
 from tasks import assignments, audit, decisions, settlement
 from tasks.models import Answer, Assignment, Task
-from tests import make
+from tests import apart, make
 from tests.race import race
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db(transaction=True)
+CROWD = 32
 
 
 def crowd(size):
@@ -23,19 +27,24 @@ def calls(verb, people, *rest):
     return [lambda person=person: verb(person, *rest) for person in people]
 
 
+def lease_of(worker, batch):
+    """A page without tasks."""
+    return Assignment.objects.create(
+        worker=worker,
+        project=batch.project,
+        batch=batch,
+        guideline_version=1,
+        claimed_at=clock.now(),
+        leased_until=clock.now() + timedelta(hours=1),
+    )
+
+
 def naive_claim(worker, batch):
     """Counts the answers instead of locking the seat."""
     for task in Task.objects.filter(batch=batch):
         with transaction.atomic():
             if Answer.objects.filter(task=task).count() < task.bought:
-                lease = Assignment.objects.create(
-                    worker=worker,
-                    project=batch.project,
-                    batch=batch,
-                    guideline_version=1,
-                    claimed_at=clock.now(),
-                    leased_until=clock.now() + timedelta(hours=1),
-                )
+                lease = lease_of(worker, batch)
                 Answer.objects.create(
                     assignment=lease, position=0, task=task, worker=worker, batch=batch, price_micros=1, fee_micros=0
                 )
@@ -45,7 +54,7 @@ def naive_claim(worker, batch):
 
 def test_the_last_seat_goes_to_exactly_one_of_many():
     batch = work.published(items=1, redundancy_min=1, redundancy_max=1)
-    results = race(*calls(assignments.claim, crowd(16), batch.project))
+    results = race(*calls(assignments.claim, crowd(CROWD), batch.project))
     assert sum(isinstance(result, Assignment) for result in results) == 1
     assert Answer.objects.count() == 1
     assert audit.check() == []
@@ -53,7 +62,7 @@ def test_the_last_seat_goes_to_exactly_one_of_many():
 
 def test_control_a_claim_that_counts_gives_the_last_seat_to_several():
     batch = work.published(items=1, redundancy_min=1, redundancy_max=1)
-    results = race(*calls(naive_claim, crowd(16), batch))
+    results = race(*calls(naive_claim, crowd(CROWD), batch))
     assert sum(isinstance(result, Assignment) for result in results) > 1
     assert audit.check() != []
 
@@ -67,6 +76,53 @@ def test_all_seats_are_found_although_others_hold_their_locks():
     assert not Task.objects.exclude(taken=F("bought")).exists()
 
 
+def test_a_task_that_is_locked_for_a_moment_is_found():
+    batch = work.published(items=1, redundancy_min=1, redundancy_max=1, page_size=1)
+    is_locked = Event()
+
+    @transaction.atomic
+    def somebody():
+        list(Task.objects.filter(batch=batch).select_for_update(no_key=True))
+        is_locked.set()
+        apart.until(somebody_waits, within_s=10)
+
+    def claims():
+        is_locked.wait(10)
+        return assignments.claim(work.worker(), batch.project)
+
+    assert isinstance(race(somebody, claims)[1], Assignment)
+
+
+def test_control_a_claim_that_never_waits_says_there_is_nothing_although_a_seat_is_left():
+    batch = work.published(items=1, redundancy_min=1, redundancy_max=1, page_size=1)
+    is_locked, has_looked = Event(), Event()
+
+    @transaction.atomic
+    def somebody():
+        list(Task.objects.filter(batch=batch).select_for_update(no_key=True))
+        is_locked.set()
+        has_looked.wait(10)
+
+    @transaction.atomic
+    def naive():
+        is_locked.wait(10)
+        found = list(Task.objects.filter(batch=batch, open=True).select_for_update(skip_locked=True))
+        has_looked.set()
+        return found
+
+    assert race(somebody, naive)[1] == []
+    assert Task.objects.filter(batch=batch, open=True).exists()
+
+
+def somebody_waits():
+    with connection.cursor() as sql:
+        sql.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
+        )
+        return sql.fetchone()[0]
+
+
 def test_a_double_click_on_claim_leases_one_page():
     batch = work.published(items=9)
     wes = work.worker()
@@ -75,12 +131,47 @@ def test_a_double_click_on_claim_leases_one_page():
     assert Answer.objects.count() == 3
 
 
+def test_control_looking_for_a_lease_before_making_one_fails_for_the_second_click():
+    batch, both_have_looked = work.published(items=9), Barrier(2)
+    wes = work.worker()
+
+    def naive():
+        found = Assignment.objects.open_for(wes, batch.project, Assignment.Purpose.WORK)
+        both_have_looked.wait(10)
+        return found or lease_of(wes, batch)
+
+    ended = race(naive, naive)
+    assert sorted(type(one).__name__ for one in ended) == sorted(["Assignment", IntegrityError.__name__])
+
+
 def test_a_double_click_on_submit_takes_the_page_once():
     batch = work.published(items=3)
     lease = assignments.claim(work.worker(), batch.project)
     race(*[lambda animal=animal: work.answer(lease, default=animal) for animal in ("cat", "dog") * 4])
     assert len(set(Answer.objects.values_list("value__animal", flat=True))) == 1
     assert audit.check() == []
+
+
+def test_control_looking_at_the_page_before_taking_it_lets_the_second_click_change_it():
+    batch, both_have_looked = work.published(items=3), Barrier(2)
+    lease = assignments.claim(work.worker(), batch.project)
+    is_taken = Event()
+
+    def naive(animal, after):
+        assert Assignment.objects.get(pk=lease.pk).state == "open"
+        both_have_looked.wait(10)
+        after.wait(10)
+        lease.answers.update(state="submitted", value={"animal": animal}, submitted_at=clock.now())
+        Assignment.objects.filter(pk=lease.pk).update(state="submitted", submitted_at=clock.now())
+        told = lease.answers.get(position=0).value
+        is_taken.set()
+        return told
+
+    at_once = Event()
+    at_once.set()
+    told = race(lambda: naive("cat", at_once), lambda: naive("dog", is_taken))
+    assert told == [{"animal": "cat"}, {"animal": "dog"}]
+    assert lease.answers.get(position=0).value != told[0]
 
 
 def test_expiry_against_submit_pays_or_reopens_never_both():
@@ -103,6 +194,30 @@ def test_acceptance_against_rejection_ends_in_one_state():
     states = Answer.objects.filter(decisions__isnull=False).values_list("state", flat=True)
     assert set(states) <= {"rejected"}
     assert audit.check() == []
+
+
+def test_control_looking_before_rejecting_takes_back_what_was_accepted():
+    batch = work.published(items=1, page_size=1, accept_after_s=0)
+    work.work(work.worker(), batch)
+    (answer,) = Answer.objects.all()
+    has_looked, is_accepted = Event(), Event()
+
+    def naive():
+        assert Answer.objects.get(pk=answer.pk).state == "submitted"
+        has_looked.set()
+        is_accepted.wait(10)
+        return Answer.objects.filter(pk=answer.pk).update(state="rejected")
+
+    def accepts():
+        has_looked.wait(10)
+        decisions.accept_due()
+        state = Answer.objects.get(pk=answer.pk).state
+        is_accepted.set()
+        return state
+
+    assert race(naive, accepts) == [1, "accepted"]
+    assert Answer.objects.get(pk=answer.pk).state == "rejected"
+    assert audit.check() != []
 
 
 def test_two_settlers_pay_every_answer_once():
