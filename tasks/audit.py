@@ -17,6 +17,18 @@ CHECKS = {
     "an open assignment's answers are not leased, or the other way round": """
         SELECT s.id FROM tasks_assignment s JOIN tasks_answer a ON a.assignment_id = s.id
         WHERE (s.state = 'open') <> (a.state = 'leased') AND NOT (s.state = 'open' AND a.state = 'skipped')""",
+    "an answer that was handed in has no value, or one that was not has one": """
+        SELECT id FROM tasks_answer
+        WHERE (state IN ('submitted', 'accepted', 'rejected', 'excluded')) <> (value IS NOT NULL)
+            OR (value IS NULL) <> (submitted_at IS NULL)""",
+    "an answer's price or fee is not what its batch pays": """
+        SELECT a.id FROM tasks_answer a JOIN tasks_batch b ON b.id = a.batch_id
+        WHERE a.attempt = 0
+            AND (a.price_micros <> b.price_micros OR a.fee_micros <> b.price_micros * b.fee_bp / 10000)""",
+    "an answer is rejected or excluded without a decision, or the other way round": """
+        SELECT a.id FROM tasks_answer a LEFT JOIN tasks_decision d ON d.answer_id = a.id AND d.state = 'standing'
+        WHERE CASE d.kind WHEN 'reject' THEN 'rejected' WHEN 'exclude' THEN 'excluded' END
+            IS DISTINCT FROM CASE WHEN a.state IN ('rejected', 'excluded') THEN a.state END""",
     "an answer is settled by an entry that is not a settlement": """
         SELECT a.id FROM tasks_answer a JOIN payments_entry e ON e.id = a.entry_id WHERE e.kind <> 'settlement'""",
     "a settlement moved another sum than its answers come to": """

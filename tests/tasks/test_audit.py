@@ -1,0 +1,126 @@
+"""Each kind of damage is planted, and the audit names it."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+
+from tasks import audit, decisions, settlement
+from tasks.models import Answer, Batch
+from tests import make
+from tests.tasks import work
+
+LOOSE = "ALTER TABLE tasks_{} DROP CONSTRAINT {}"
+ONE = "(SELECT min(id) FROM tasks_answer WHERE state = 'accepted')"
+DAMAGE = {
+    "a task's seats are not its answers": [
+        ["UPDATE tasks_task SET taken = taken - 1 WHERE taken > 0"],
+        ["UPDATE tasks_task SET taken = taken + 1 WHERE open"],
+    ],
+    "a task has more answers than were bought": [
+        [LOOSE.format("task", "task_within_bought"), "UPDATE tasks_task SET bought = taken - 1 WHERE taken > 0"],
+    ],
+    "a worker answered a task twice": [
+        [
+            "DROP INDEX answer_once_per_worker",
+            "UPDATE tasks_answer SET task_id = (SELECT min(task_id) FROM tasks_answer)",
+        ],
+    ],
+    "an open assignment's answers are not leased, or the other way round": [
+        ["UPDATE tasks_assignment SET state = 'open' WHERE state = 'submitted'"],
+        ["UPDATE tasks_assignment SET state = 'expired' WHERE state = 'open'"],
+    ],
+    "an answer that was handed in has no value, or one that was not has one": [
+        [f"UPDATE tasks_answer SET value = NULL WHERE id = {ONE}"],
+        [f"UPDATE tasks_answer SET submitted_at = NULL WHERE id = {ONE}"],
+    ],
+    "an answer's price or fee is not what its batch pays": [
+        ["UPDATE tasks_answer SET price_micros = 0 WHERE state = 'submitted'"],
+        ["UPDATE tasks_answer SET fee_micros = fee_micros + 1 WHERE state = 'leased'"],
+    ],
+    "an answer is rejected or excluded without a decision, or the other way round": [
+        ["UPDATE tasks_answer SET state = 'rejected' WHERE state = 'submitted'"],
+        ["UPDATE tasks_answer SET state = 'accepted' WHERE state = 'rejected'"],
+        ["UPDATE tasks_decision SET state = 'overturned'"],
+    ],
+    "an answer is settled by an entry that is not a settlement": [
+        ["UPDATE tasks_answer SET entry_id = (SELECT min(id) FROM payments_entry WHERE kind = 'prepayment')"
+         " WHERE entry_id IS NOT NULL"],
+    ],
+    "a settlement moved another sum than its answers come to": [
+        [f"UPDATE tasks_answer SET entry_id = NULL WHERE id = {ONE}"],
+        ["UPDATE payments_transfer SET amount_micros = amount_micros + 1"],
+        ["UPDATE payments_entry SET kind = 'settlement' WHERE kind = 'prepayment'"],
+    ],
+    "a worker was settled another sum than their answers come to": [
+        [f"UPDATE tasks_answer SET entry_id = NULL WHERE id = {ONE}"],
+        [
+            "DROP INDEX answer_once_per_worker",
+            "UPDATE tasks_answer SET worker_id = (SELECT max(id) FROM workers_worker) WHERE entry_id IS NOT NULL",
+        ],
+    ],
+    "a reserve does not cover what its batch may come to owe": [
+        ["UPDATE payments_account SET debits_micros = credits_micros WHERE kind = 'reserve'"],
+        ["UPDATE tasks_batch SET redundancy_max = redundancy_max + 1"],
+    ],
+    "reliability is not what its evidence comes to": [
+        ["UPDATE workers_reliability SET correct = correct + 1"],
+        ["DELETE FROM workers_reliability"],
+        ["DELETE FROM tasks_evidence"],
+    ],
+}  # fmt: skip
+
+
+def test_every_question_of_the_audit_is_asked_of_damage():
+    assert set(DAMAGE) == set(audit.CHECKS)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(("named", "statements"), [(named, way) for named, ways in DAMAGE.items() for way in ways])
+def test_damage_is_named(named, statements):
+    everything()
+    assert audit.check() == []
+    with damaged(*statements):
+        assert any(sentence.startswith(named) for sentence in audit.check()), audit.check()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_command_ends_with_1_and_says_what_is_broken():
+    batch = everything()
+    call_command("audit", stdout=(said := StringIO()))
+    assert said.getvalue() == "ok: every promise holds\n"
+    Batch.objects.filter(pk=batch.pk).update(redundancy_max=9)
+    with pytest.raises(CommandError, match="a reserve does not cover") as ended:
+        call_command("audit")
+    assert ended.value.returncode == 1
+    Batch.objects.filter(pk=batch.pk).update(redundancy_max=batch.redundancy_max)
+
+
+def everything() -> Batch:
+    """A batch with a page paid, one rejected, one waiting and one leased."""
+    batch = work.published(items=6, page_size=3, redundancy_min=2, redundancy_max=2)
+    rita = make.user("rita")
+    work.work(work.worker("wes"), batch)
+    decisions.accept(list(Answer.objects.select_related("batch__project")), rita)
+    settlement.settle(batch.pk)
+    work.work(work.worker("ann"), batch)
+    waiting = Answer.objects.filter(state="submitted").select_related("batch__project", "task")
+    decisions.reject(waiting[0], rita, "wrong", "It shows a dog.")
+    work.assignments.claim(work.worker("zoe"), batch.project)
+    return batch
+
+
+@contextmanager
+def damaged(*statements: str) -> Iterator[None]:
+    """The database with its triggers off and these statements run; undone afterwards."""
+    with transaction.atomic(), connection.cursor() as sql:
+        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in ("payments_entry", "payments_transfer", "tasks_evidence"):
+            sql.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        for statement in statements:
+            sql.execute(statement)
+        yield
+        transaction.set_rollback(True)
