@@ -1,6 +1,7 @@
 from datetime import timedelta
 
 import pytest
+from django.db import IntegrityError, connection, transaction
 
 from marketplace.core import clock
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
@@ -143,6 +144,23 @@ def test_upholding_an_appeal_restores_pay_score_and_label():
     assert Consensus.objects.get(task=answer.task_id).value == before
     assert Reliability.objects.get().accuracy > low
     assert Evidence.objects.filter(kind="review", void=None).count() == 0
+
+
+@pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}"])
+@pytest.mark.parametrize(
+    "table", ["marketplace_auditevent", "tasks_evidence", "tasks_evidencevoid", "tasks_consensuschange"]
+)
+def test_what_was_told_of_an_answer_is_never_changed_or_deleted(table, change):
+    answer = one_answer(redundancy_min=1, redundancy_max=1)
+    jobs.update_consensus()
+    decision = rejected(answer)
+    jobs.update_consensus()
+    appeals.uphold(appeals.contest(decision, answer.worker, "Look."), make.user("ada", staff=True), "Right.")
+    with connection.cursor() as sql:
+        sql.execute(f"SELECT count(*) FROM {table}")
+        assert sql.fetchone()[0]
+        with pytest.raises(IntegrityError, match=f"rows of {table} are append-only"), transaction.atomic():
+            sql.execute(change.format(table))
 
 
 def test_a_dismissed_appeal_lets_the_decision_stand():

@@ -1,8 +1,10 @@
+from collections import Counter
+
 import pytest
 
 from tasks import assignments, evidence, gold, jobs, terms, training
 from tasks.errors import NoAttemptLeft, PracticePassed
-from tasks.models import Answer, Evidence, Gold, Task
+from tasks.models import Answer, Assignment, Evidence, Gold, Task
 from tests.tasks import work
 from workers.models import Grant, Reliability
 
@@ -80,6 +82,25 @@ def test_hidden_gold_moves_reliability_and_looks_like_any_other_task():
     assert score.accuracy_p05 < score.accuracy < score.accuracy_p95
     assert sum(Gold.objects.values_list("served", flat=True)) == graded.count()
     assert not Gold.objects.filter(missed__gt=0).exists()
+
+
+def test_gold_has_the_payload_the_pay_the_delay_and_any_place_of_work():
+    terms = {"gold_share": 0.2, "page_size": 5, "redundancy_min": 40, "redundancy_max": 40, "accept_after_s": 0}
+    batch = work.published(items=10, gold=20, **terms)
+    places = Counter()
+    for number in range(40):
+        lease = work.work(work.worker(f"worker{number}"), batch, "owl")
+        places.update(lease.answers.filter(task__gold__isnull=False).values_list("position", flat=True))
+        shown = assignments.pages(lease)
+        assert {frozenset(task["payload"]) for task in shown} == {frozenset(["text"])}
+        assert [task["position"] for task in shown] == list(range(5))
+    assert set(places) == set(range(5)), places  # one of them missing: once in ten million times
+    work.sweep()
+    for told in ("state", "price_micros", "fee_micros", "self_selected"):
+        assert len(set(Answer.objects.values_list(told, flat=True))) == 1
+    for lease in Assignment.objects.all():
+        for told in ("submitted_at", "accept_at", "entry"):
+            assert len(set(lease.answers.values_list(told, flat=True))) == 1
 
 
 def test_gold_is_never_served_twice_to_the_same_person_and_stays_within_what_was_bought():
