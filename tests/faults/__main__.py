@@ -42,11 +42,12 @@ def faults(ground: Ground, seed: int, options: argparse.Namespace) -> int:
         return 2
     chosen = [fault for fault in run.FAULTS if fault.code in wanted]
     print(f"seed {seed}\n{run.HEAD}", flush=True)
-    failed = False
+    done = []
     for row in run.rows(ground, chosen, seed, short=options.short):
         print(run.line(row), flush=True)
-        failed |= row.has_failed
-    return int(failed)
+        done.append(row)
+    print(run.last_line(done), flush=True)
+    return int(any(row.has_failed for row in done))
 
 
 if __name__ == "__main__":

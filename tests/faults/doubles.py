@@ -1,9 +1,11 @@
 """Several at once want the same thing: a page, a seat, the last money, or a lock that another holds."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from random import Random
 from typing import Any
 
@@ -179,26 +181,47 @@ def lock_order(stage: Stage, rng: Random, times: int) -> Outcome:
         *[lambda s=seed: requests(Random(s)) for seed in seeds[8:11]],
         *[lambda s=seed: sweeps(Random(s)) for seed in seeds[11:]],
     ]
-    found = [f"a client failed: {ended!r}" for ended in race(*calls) if ended is not None]
+    with swept.listening():
+        found = [f"a client failed: {ended!r}" for ended in race(*calls) if ended is not None]
     if faults := {status: n for status, n in seen.statuses.items() if status >= 500}:
         found.append(f"faults of the server were shown: {faults}")
     deadlocks = stage.ask("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0]
-    done = f"{sum(seen.statuses.values())} requests, {swept.count} sweeps, {deadlocks} deadlocks"
-    return Outcome(done, times, [*found[:3], *swept.failed[:3], *problems(seen)])
+    if deadlocks:
+        found.append(f"the database broke {deadlocks} deadlocks")
+    asked = sum(seen.statuses.values())
+    done = f"{asked} requests, {swept.count} sweeps in {times} s"
+    return Outcome(done, asked + swept.count, [*found[:3], *swept.failed[:3], *problems(seen)])
 
 
-class Swept:
-    """The sweeps that were run, and those that failed."""
+class Swept(logging.Handler):
+    """The sweeps that were run, and those that failed, also where that is only logged."""
 
     def __init__(self) -> None:
+        super().__init__(logging.ERROR)
         self.count, self.failed = 0, []
 
+    def emit(self, record: logging.LogRecord) -> None:
+        error = record.exc_info[1] if record.exc_info else None
+        self.failed.append(f"{record.getMessage()}: {error}".partition("\n")[0])
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """Hear what sweeps log while they are run here, in the place of those who read it."""
+        log = logging.getLogger("tasks.jobs")
+        log.addHandler(self)
+        log.propagate = False
+        try:
+            yield
+        finally:
+            log.propagate = True
+            log.removeHandler(self)
+
     def run(self, luck: Random) -> None:
-        """Let some time pass, and one sweep do its step."""
+        """Let the time of some leases be over, and one sweep do its step."""
         from tasks import jobs
 
-        some = Assignment.objects.filter(state="open").order_by("?")[: luck.randint(0, 2)]
-        Assignment.objects.filter(pk__in=list(some.values_list("pk", flat=True))).update(leased_until=clock.now())
+        for lease in Assignment.objects.filter(state="open").order_by("?")[: luck.randint(0, 2)]:
+            Assignment.objects.filter(pk=lease.pk).update(leased_until=clock.now())
         names = ("fill", "expire", "grade", "update_consensus", "accept", "settle", "close")
         name = luck.choice(names)
         try:

@@ -18,6 +18,7 @@ from tasks import audit
 from tasks.api import authentication
 from tasks.models import Answer, Assignment, Batch
 from tests.faults.ground import HOST
+from tests.faults.outcome import HARNESS
 from tests.tasks import work
 from workers.models import Worker
 
@@ -173,7 +174,8 @@ def problems(seen: Seen) -> list[str]:
     with transaction.atomic():
         with connection.cursor() as sql:
             sql.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        return [*audit.check(), *untrue(seen), *seen.failures[:3]]
+        idle = [] if seen.statuses else [f"{HARNESS}no request was answered"]
+        return [*audit.check(), *untrue(seen), *seen.failures[:3], *idle]
 
 
 def untrue(seen: Seen) -> list[str]:

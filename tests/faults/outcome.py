@@ -6,10 +6,12 @@ from random import Random
 
 from tests.faults.ground import Stage
 
+HARNESS = "the harness failed: "  # how a problem begins that says nothing of the site
+
 
 @dataclass(frozen=True)
 class Outcome:
-    """What was done, how often, and what did not hold afterwards."""
+    """What was done, how often the fault struck, and what did not hold afterwards."""
 
     done: str
     times: int

@@ -24,4 +24,4 @@ def test_promises_hold_after_faults_and_naive_versions_are_caught():
     assert ended.returncode == 0, ended.stdout + ended.stderr
     lines = [line for line in ended.stdout.splitlines() if line.startswith("F")]
     assert len(lines) >= 3
-    assert all(" ok " in line and "caught: " in line for line in lines), ended.stdout
+    assert all(" held " in line and "caught: " in line for line in lines), ended.stdout

@@ -98,4 +98,4 @@ def clocks_apart(stage: Stage, rng: Random, times: int) -> Outcome:
         found.append(f"{hasty} leases expired before their time")
     if hasty := Answer.objects.filter(state="accepted").count():
         found.append(f"{hasty} answers were accepted before their time")
-    return Outcome(f"{len(seen.submits)} pages", times, [*found[:3], *problems(seen)])
+    return Outcome(f"{len(seen.submits)} pages", len(rows), [*found[:3], *problems(seen)])
