@@ -147,7 +147,7 @@ def _digest(secret: str) -> str:
 
 def _lock(organisation: Organisation) -> None:
     """One change of members at a time, so that two owners cannot remove each other."""
-    Organisation.objects.select_for_update().get(pk=organisation.pk)
+    Organisation.objects.select_for_update(no_key=True).get(pk=organisation.pk)
 
 
 def _keep_an_owner(membership: Membership) -> None:

@@ -125,7 +125,7 @@ def resume(project: Project, by: User) -> Project:
 
 def _lock_unless_closed(project: Project) -> None:
     """Take the row as it is now, and keep it."""
-    project.refresh_from_db(from_queryset=Project.objects.select_for_update())
+    project.refresh_from_db(from_queryset=Project.objects.select_for_update(no_key=True))
     if project.state == Project.State.CLOSED:
         raise IllegalMove("a closed project stays as it is", state=str(project.state))
 

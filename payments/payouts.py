@@ -96,7 +96,7 @@ def _all_of(earnings: Account) -> int:
 @transaction.atomic
 def _end(payout_pk: int, state: str, **fields: str) -> Payout:
     """Move a payout to its last state and book it, unless another sender has."""
-    payout = Payout.objects.select_for_update().get(pk=payout_pk)
+    payout = Payout.objects.select_for_update(no_key=True).get(pk=payout_pk)
     if payout.state != Payout.State.REQUESTED:
         return payout
     states.move(payout, state, **fields)

@@ -79,7 +79,7 @@ def balance(subject: str) -> int:
 
 def _lock(subject: str) -> Reserve:
     """The reserve, locked: the number of its postings is the key of the next."""
-    reserves = Reserve.objects.select_related("account__organisation").select_for_update(of=("self",))
+    reserves = Reserve.objects.select_related("account__organisation").select_for_update(no_key=True, of=("self",))
     return reserves.get(subject=subject)
 
 

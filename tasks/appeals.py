@@ -23,7 +23,7 @@ def contest(decision: Decision, worker: Worker, statement: str) -> Appeal:
 
     raises  AppealClosed (too late, or decided), Invalid (no statement)
     """
-    decision = Decision.objects.select_for_update().get(pk=decision.pk, worker=worker)
+    decision = Decision.objects.select_for_update(no_key=True).get(pk=decision.pk, worker=worker)
     if begun := Appeal.objects.filter(decision=decision).first():
         return begun
     at = clock.now()

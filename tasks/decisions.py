@@ -20,7 +20,7 @@ ACCEPT_STEP = 2000
 def accept_due(limit: int = ACCEPT_STEP) -> bool:
     """Accept what nobody decided about in time; True while there may be more."""
     due = Answer.objects.filter(state=Answer.State.SUBMITTED, accept_at__lte=clock.now()).order_by("accept_at")
-    rows = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:limit])
+    rows = list(due.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)[:limit])
     Answer.objects.filter(pk__in=rows).update(state=Answer.State.ACCEPTED)
     return len(rows) == limit
 

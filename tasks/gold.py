@@ -56,7 +56,9 @@ def grade(limit: int = 500) -> bool:
     """Turn submitted hidden gold into evidence; True while there is more."""
     waiting = Answer.objects.filter(to_grade=True, submitted_at__isnull=False).order_by("id")
     answers = list(
-        waiting.select_for_update(skip_locked=True, of=("self",)).select_related("batch__project", "task__gold")[:limit]
+        waiting.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related(
+            "batch__project", "task__gold"
+        )[:limit]
     )
     judged: list[tuple[Answer, float]] = []
     missed: dict[int, int] = defaultdict(int)

@@ -15,7 +15,7 @@ from marketplace.core.errors import DomainError
 from payments import ledger, prepayments, reserves
 from payments.models import Account, Reserve
 from tasks import appeals, assignments, audit, batches, decisions, jobs
-from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Task
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Evidence, Task
 from tests import apart, make
 from tests.race import race
 from tests.tasks import work
@@ -161,6 +161,28 @@ def test_every_verb_in_random_order_meets_no_deadlock_and_breaks_no_promise(capl
     assert audit.check() == []
     work.sweep()
     assert audit.check() == []
+
+
+@pytest.mark.parametrize("sweep", ["accept", "grade"])
+def test_evidence_is_written_while_a_sweep_holds_its_answer(sweep):
+    batch = work.published(items=1, gold=1, gold_share=0.5, page_size=2, accept_after_s=0)
+    work.work(work.worker(), batch)
+    answers, is_held, is_written = list(Answer.objects.all()), Event(), Event()
+
+    @transaction.atomic
+    def holds():
+        getattr(jobs, sweep)()
+        is_held.set()
+        return is_written.wait(10)
+
+    def writes():
+        is_held.wait(10)
+        for answer in answers:
+            rows = {"worker_id": answer.worker_id, "project": batch.project, "answer": answer}
+            Evidence.objects.create(kind="review", correct=1, **rows)
+        is_written.set()
+
+    assert race(holds, writes) == [True, None]
 
 
 @pytest.mark.parametrize("decide", [decisions.reject, decisions.exclude])
