@@ -65,7 +65,7 @@ def expiry_against_submit(stage: Stage, rng: Random, times: int) -> Outcome:
             pages = list(pool.map(lambda person: person.claim(batch.project).body, crowd))  # noqa: B023
             ids = [page["id"] for page in pages]
             Assignment.objects.filter(public_id__in=ids).update(leased_until=clock.now())
-            sweep = threading.Thread(target=_expire, args=[ids])
+            sweep = threading.Thread(target=_expire, args=[ids, seen])
             sweep.start()
             order = rng.sample(range(at_once), at_once)
             with at_work(others, batch.project):
@@ -84,11 +84,13 @@ def expiry_against_submit(stage: Stage, rng: Random, times: int) -> Outcome:
     return Outcome(done, rounds * at_once, [*found[:3], *problems(seen)])
 
 
-def _expire(ids: list[str]) -> None:
+def _expire(ids: list[str], seen: Seen) -> None:
     """Sweep again and again until none of these leases is open."""
     try:
         while Assignment.objects.filter(public_id__in=ids, state="open").exists():
             assignments.expire(limit=3)
+    except Exception as error:
+        seen.failures.append(f"the sweep failed: {error}".partition("\n")[0])
     finally:
         connection.close()
 
