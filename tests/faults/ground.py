@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 HOST, FIRST_PORT = "127.0.0.1", 8900
 PROCESSES = 2  # of the web server
 HOLD_S, HOLD_TRIES = 6.0, 8
+STOP, STOPPED_WITHIN_S = 4711, 30.0  # an advisory lock of no meaning elsewhere
 RESPAWN_S = 6.0  # granian gives up on a process that ends again within 5.5 s of its replacement
 
 
@@ -163,6 +164,21 @@ class Stage:
                     yield
                     return
         raise RuntimeError(f"nothing like {statement} waits, but {self.ask(waiting, ['%'])}")
+
+    @contextmanager
+    def stopped(self, table: str) -> Iterator[None]:
+        """Have statements stop in their middle, where they insert into this table; enter when one has."""
+        self.ask(
+            f"""CREATE OR REPLACE FUNCTION stop() RETURNS trigger LANGUAGE plpgsql AS
+                $$BEGIN PERFORM pg_advisory_xact_lock_shared({STOP}); RETURN NEW; END$$;
+                CREATE OR REPLACE TRIGGER stop BEFORE INSERT ON {table} FOR EACH ROW EXECUTE FUNCTION stop()"""
+        )
+        stopped = """SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'
+                     AND query LIKE %s"""
+        with psycopg.connect(self.url, autocommit=True) as database:
+            database.execute(f"SELECT pg_advisory_lock({STOP})")
+            apart.until(lambda: self.ask(stopped, [f"%{table}%"]), STOPPED_WITHIN_S)
+            yield
 
     def _start(self, shift_s: int, *arguments: str) -> subprocess.Popen[str]:
         environment = {}
