@@ -27,7 +27,7 @@ def due(agreed: Terms, worker: int, claimed: int, seats: int) -> int:
 @transaction.atomic
 def allot(cursor: int, batch: int, wanted: int) -> int:
     """As much gold of this as the cursor may hand out, topped up from what the batch has bought."""
-    mine = Cursor.objects.select_for_update().get(pk=cursor)
+    mine = Cursor.objects.select_for_update(no_key=True).get(pk=cursor)
     stock = Batch.objects.select_for_update(no_key=True).only("gold_bought", "gold_taken").get(pk=batch)
     more = min(max(ALLOTMENT, wanted), stock.gold_bought - stock.gold_taken) if mine.gold_left < wanted else 0
     if more:

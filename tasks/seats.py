@@ -1,7 +1,8 @@
 """Seats at tasks: the SQL that gives them, takes them back, and so decides the claim.
 
 Gold has no seats (bought = taken = 0); no statement here touches it. Locks are taken in one order: the batch where its
-queue epoch or its gold is written, then tasks by primary key.
+queue epoch or its gold is written, then tasks by primary key. One statement locks, the next one updates: a single one
+locks twice, and where others refer to the row, that can deadlock.
 """
 
 from collections.abc import Iterable, Sequence
@@ -164,12 +165,18 @@ def window_end(batch: int, after: Place) -> Place | None:
 
 def retake(tasks: Iterable[int]) -> set[int]:
     """Take a seat again at those tasks that still have an open one, for a late answer; return which."""
+    wanted = list(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
-               UPDATE tasks_task t SET taken = t.taken + 1 FROM locked, tasks_batch b
-               WHERE t.id = locked.id AND t.open AND b.id = t.batch_id AND b.state = 'open' RETURNING t.id""",
-            [list(tasks)],
+            """SELECT 1 FROM tasks_batch WHERE id IN (SELECT batch_id FROM tasks_task WHERE id = ANY(%s))
+               ORDER BY id FOR NO KEY UPDATE""",
+            [wanted],
+        )
+        _lock(wanted)
+        sql.execute(
+            """UPDATE tasks_task t SET taken = t.taken + 1 FROM tasks_batch b
+               WHERE t.id = ANY(%s) AND t.open AND b.id = t.batch_id AND b.state = 'open' RETURNING t.id""",
+            [wanted],
         )
         return {row[0] for row in sql.fetchall()}
 
@@ -179,15 +186,13 @@ def free(tasks: Sequence[int]) -> None:
     if not tasks:
         return
     bump(Task.objects.filter(pk__in=set(tasks)).values_list("batch", flat=True).distinct())
+    _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """WITH freed AS (SELECT id, count(*)::int AS seats FROM unnest(%s::bigint[]) AS id GROUP BY id),
-                    locked AS (SELECT t.id FROM tasks_task t JOIN freed USING (id) WHERE t.taken > 0
-                               ORDER BY t.id FOR UPDATE OF t)
+            """WITH freed AS (SELECT id, count(*)::int AS seats FROM unnest(%s::bigint[]) AS id GROUP BY id)
                UPDATE tasks_task t SET taken = t.taken - freed.seats,
                    bought = t.bought - CASE WHEN b.state = 'closed' THEN freed.seats ELSE 0 END
-               FROM locked, freed, tasks_batch b
-               WHERE t.id = locked.id AND freed.id = t.id AND b.id = t.batch_id""",
+               FROM freed, tasks_batch b WHERE freed.id = t.id AND t.taken > 0 AND b.id = t.batch_id""",
             [list(tasks)],
         )
 
@@ -197,11 +202,11 @@ def buy(batch: Batch, tasks: Sequence[int]) -> None:
     if not tasks:
         return
     bump([batch.pk])
+    _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
-               UPDATE tasks_task t SET bought = t.bought + 1 FROM locked
-               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought AND t.bought < %s""",
+            """UPDATE tasks_task SET bought = bought + 1
+               WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND bought < %s""",
             [list(tasks), batch.redundancy_max],
         )
 
@@ -210,31 +215,28 @@ def trim(batch: Batch, limit: int) -> int:
     """Withdraw the open seats of a closed batch, some tasks at a time; return how many tasks had any."""
     with connection.cursor() as sql:
         sql.execute(
-            """WITH open AS (SELECT id FROM tasks_task WHERE batch_id = %s AND open ORDER BY id LIMIT %s FOR UPDATE)
-               UPDATE tasks_task t SET bought = t.taken FROM open WHERE t.id = open.id""",
+            "SELECT id FROM tasks_task WHERE batch_id = %s AND open ORDER BY id LIMIT %s FOR NO KEY UPDATE",
             [batch.pk, limit],
         )
-        return sql.rowcount
+        tasks = [row[0] for row in sql.fetchall()]
+        sql.execute("UPDATE tasks_task SET bought = taken WHERE id = ANY(%s)", [tasks])
+        return len(tasks)
 
 
 def bump(batches: Iterable[int]) -> None:
     """Tell every cursor of these batches to look again: tasks reopen. Before any task is locked, to keep one order."""
     with connection.cursor() as sql:
-        sql.execute(
-            """UPDATE tasks_batch b SET queue_epoch = queue_epoch + 1
-               FROM (SELECT id FROM tasks_batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) locked
-               WHERE b.id = locked.id""",
-            [list(batches)],
-        )
+        for batch in sorted(set(batches)):
+            sql.execute("UPDATE tasks_batch SET queue_epoch = queue_epoch + 1 WHERE id = %s", [batch])
 
 
 def settle(tasks: Sequence[int]) -> list[int]:
     """Close those of these open tasks whose every seat is taken; return which."""
+    _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """WITH locked AS (SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR UPDATE)
-               UPDATE tasks_task t SET state = 'closed' FROM locked
-               WHERE t.id = locked.id AND t.state = 'open' AND t.taken = t.bought RETURNING t.id""",
+            """UPDATE tasks_task SET state = 'closed'
+               WHERE id = ANY(%s) AND state = 'open' AND taken = bought RETURNING id""",
             [list(tasks)],
         )
         return [row[0] for row in sql.fetchall()]
@@ -259,3 +261,9 @@ def restore(task: int) -> None:
         sql.execute(
             "UPDATE tasks_task SET taken = taken + 1, bought = greatest(bought, taken + 1) WHERE id = %s", [task]
         )
+
+
+def _lock(tasks: Iterable[int]) -> None:
+    """Lock these tasks in one order; those who only refer to them do not wait."""
+    with connection.cursor() as sql:
+        sql.execute("SELECT 1 FROM tasks_task WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE", [list(tasks)])

@@ -23,7 +23,7 @@ def settle(batch: int, limit: int = SETTLE_STEP) -> bool:
 
     An answer is paid once because its entry was null under the lock that this transaction holds.
     """
-    answers = _owed().filter(batch=batch).order_by("pk").select_for_update(skip_locked=True, of=("self",))
+    answers = _owed().filter(batch=batch).order_by("pk").select_for_update(no_key=True, skip_locked=True, of=("self",))
     rows = list(answers.values_list("pk", "worker__user", "price_micros", "fee_micros")[:limit])
     if rows:
         _settle_batch(batch, rows)

@@ -160,7 +160,7 @@ def _round(wanted: seats.Wanted, epoch: int) -> tuple[Assignment | None, bool]:
     Nothing is said to be left only after a whole round, and after waiting for what others had locked; until a task
     reopens (or for a while), another round is not worth its price.
     """
-    cursor = Cursor.objects.select_for_update().get(pk=wanted.cursor)
+    cursor = Cursor.objects.select_for_update(no_key=True).get(pk=wanted.cursor)
     if cursor.claimed != wanted.claimed:
         return _of_other_tab(wanted), False
     start = (cursor.priority, cursor.pos)

@@ -22,7 +22,7 @@ FIELDS = [
 HELD = f"""
 SELECT x.id, x.position, x.task_id, x.state, x.to_grade, {", ".join(f"a.{name}" for name in FIELDS)}
 FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
-WHERE a.public_id = %(lease)s AND a.worker_id = %(worker)s ORDER BY x.position FOR UPDATE OF a
+WHERE a.public_id = %(lease)s AND a.worker_id = %(worker)s ORDER BY x.position FOR NO KEY UPDATE OF a
 """
 # After the lock, so that its time is the database's and later than what it decides
 TAKE = """

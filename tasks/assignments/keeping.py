@@ -90,7 +90,7 @@ def expire(limit: int = EXPIRE_STEP) -> bool:
     over = Assignment.objects.filter(
         state=Assignment.State.OPEN, leased_until__lt=clock.now(), leased_until__gt=BEGINNING
     )
-    leases = list(over.order_by("leased_until").select_for_update(skip_locked=True, of=("self",))[:limit])
+    leases = list(over.order_by("leased_until").select_for_update(no_key=True, skip_locked=True, of=("self",))[:limit])
     Assignment.objects.filter(pk__in=[lease.pk for lease in leases]).update(state=Assignment.State.EXPIRED)
     _end(leases, Answer.State.EXPIRED)
     return len(leases) == limit
@@ -114,7 +114,7 @@ def pages(assignment: Assignment) -> list[dict[str, Any]]:
 def lock(assignment: Assignment) -> Assignment:
     """The lease as it is now, and stays until the transaction ends."""
     named = Assignment.objects.filter(public_id=assignment.public_id, worker=assignment.worker_id)
-    return named.select_for_update(of=("self",)).select_related("batch", "project").get()
+    return named.select_for_update(no_key=True, of=("self",)).select_related("batch", "project").get()
 
 
 def _end(leases: list[Assignment], to: str) -> None:

@@ -14,8 +14,8 @@ from marketplace.core import clock, sweeps
 from marketplace.core.errors import DomainError
 from payments import ledger, prepayments, reserves
 from payments.models import Account, Reserve
-from tasks import appeals, assignments, audit, batches, decisions, jobs
-from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Evidence, Task
+from tasks import appeals, assignments, audit, batches, decisions, jobs, seats
+from tasks.models import Answer, Appeal, Assignment, Batch, Consensus, Cursor, Decision, Evidence, Task
 from tests import apart, make
 from tests.race import race
 from tests.tasks import work
@@ -163,10 +163,74 @@ def test_every_verb_in_random_order_meets_no_deadlock_and_breaks_no_promise(capl
     assert audit.check() == []
 
 
-@pytest.mark.parametrize("sweep", ["accept", "grade"])
+def until_a_deadlock(batch, tell, within_s):
+    """The deadlock that one of eight met who tell a batch to look again, while four make rows that refer to it."""
+    until, is_over = time.monotonic() + within_s, Event()
+
+    def tells():
+        while time.monotonic() < until and not is_over.is_set():
+            try:
+                tell([batch.pk])
+            except OperationalError as error:
+                is_over.set()
+                return error
+        return None
+
+    def refers(person):
+        while time.monotonic() < until and not is_over.is_set():
+            with transaction.atomic():
+                Cursor.objects.create(worker=person, batch=batch)
+                transaction.on_commit(lambda: Cursor.objects.filter(worker=person).delete())
+
+    ended = race(*[tells] * 8, *[lambda person=person: refers(person) for person in crowd(4)])
+    return next((error for error in ended if error), None)
+
+
+def test_telling_a_batch_that_others_refer_to_meets_no_deadlock():
+    assert until_a_deadlock(work.published(items=1), seats.bump, within_s=5) is None
+
+
+def test_control_locking_and_updating_a_batch_in_one_statement_deadlocks():
+    def naive(batches):
+        with connection.cursor() as sql:
+            sql.execute(
+                """UPDATE tasks_batch b SET queue_epoch = queue_epoch + 1
+                   FROM (SELECT id FROM tasks_batch WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE) locked
+                   WHERE b.id = locked.id""",
+                [batches],
+            )
+
+    assert "deadlock" in str(until_a_deadlock(work.published(items=1), naive, within_s=60))
+
+
+@pytest.mark.parametrize("verb", [seats.free, seats.retake, seats.settle])
+def test_a_label_is_written_while_others_hold_the_seats_of_its_task(verb):
+    batch = work.published(items=1, page_size=1, redundancy_min=1, redundancy_max=1)
+    work.work(work.worker(), batch)
+    task, is_held, is_written = Task.objects.get(), Event(), Event()
+
+    @transaction.atomic
+    def holds():
+        verb([task.pk])
+        is_held.set()
+        transaction.set_rollback(True)
+        return is_written.wait(10)
+
+    def writes():
+        is_held.wait(10)
+        label = {"method": "vote", "version": "1", "confidence": 1, "support": 1, "updated_at": clock.now()}
+        Consensus.objects.create(task=task, field="animal", value="cat", **label)
+        is_written.set()
+
+    assert race(holds, writes) == [True, None]
+
+
+@pytest.mark.parametrize("sweep", ["accept", "grade", "settle"])
 def test_evidence_is_written_while_a_sweep_holds_its_answer(sweep):
     batch = work.published(items=1, gold=1, gold_share=0.5, page_size=2, accept_after_s=0)
     work.work(work.worker(), batch)
+    if sweep == "settle":
+        jobs.accept()
     answers, is_held, is_written = list(Answer.objects.all()), Event(), Event()
 
     @transaction.atomic
