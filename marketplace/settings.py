@@ -69,8 +69,27 @@ PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
 ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)
+CONNECTIONS_MOST = env.number("CONNECTIONS_MOST", 2_000, least=16, most=100_000)  # of each server process
+HEADERS_MOST_BYTES = env.number("HEADERS_MOST_BYTES", 65_536, least=8_192, most=10**7)  # the address with them
+HEADERS_WITHIN_S = env.number("HEADERS_WITHIN_S", 30, least=1, most=3600)
+TRANSFERS_AT_ONCE = env.number("TRANSFERS_AT_ONCE", 8, least=1, most=256)  # long bodies and streams of each process
+TRANSFER_PATIENCE_S = env.number("TRANSFER_PATIENCE_S", 30, least=1, most=3600)
+TRANSFER_LEAST_BYTES_A_SECOND = env.number("TRANSFER_LEAST_BYTES_A_SECOND", 5_000, least=1)
 DATA_UPLOAD_MAX_MEMORY_SIZE = BODY_MOST_BYTES
 FILE_UPLOAD_MAX_MEMORY_SIZE = 1_000_000
+LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
+    "sign-in": (env.number("SIGN_IN_A_MINUTE", 30), 60),  # and sign-up, reset and the like, of a client's address
+    "failed-sign-in": (env.number("SIGN_IN_FAILURES", 5), 300),  # of an account, from a client's address
+    "failed-sign-in-anywhere": (env.number("SIGN_IN_FAILURES_ANYWHERE", 100), 300),  # of an account
+    "letter": (env.number("LETTERS_AN_HOUR", 5), 3600),  # to an address
+    "prepayment": (env.number("PREPAYMENTS_AN_HOUR", 60), 3600),  # by a person, as those below
+    "payout": (env.number("PAYOUTS_AN_HOUR", 30), 3600),
+    "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
+}
+PACES = {  # about right, of a caller in each server process: requests a second, and at once after a pause; 0: no limit
+    "api": (env.number("API_A_SECOND", 50), env.number("API_AT_ONCE", 500, least=1)),
+    "hot": (env.number("HOT_A_SECOND", 50), env.number("HOT_AT_ONCE", 100, least=1)),
+}
 
 INSTALLED_APPS = [
     "tasks",  # the highest first: its templates and commands win

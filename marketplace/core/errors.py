@@ -35,6 +35,10 @@ class Conflict(DomainError):
     title = "This does not fit what is there now"
 
 
+class TooManyRequests(DomainError):
+    title = "That was too often for now"
+
+
 class IllegalMove(Conflict):
     title = "It is no longer in a state that allows this"
 

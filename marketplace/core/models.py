@@ -46,6 +46,21 @@ class Cluster(models.Model):
         return f"cluster {self.pk}"
 
 
+class Count(models.Model):
+    """How often somebody did something since the first time, until it is counted anew; see `limits`."""
+
+    what = models.CharField(max_length=40)
+    whom = models.CharField(max_length=64)
+    times = models.PositiveIntegerField()
+    until = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["what", "whom"], name="count_once")]
+
+    def __str__(self) -> str:
+        return f"{self.what} x {self.times}"
+
+
 class RealField(models.FloatField):
     """A float of four bytes: enough for a probability, half the size of a column of millions."""
 

@@ -7,9 +7,15 @@ from django.http import Http404, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
 
-from marketplace.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound
+from marketplace.core.errors import Conflict, DomainError, Forbidden, Invalid, NotFound, TooManyRequests
 
-STATUS: dict[type[DomainError], int] = {Invalid: 422, Forbidden: 403, NotFound: 404, Conflict: 409}
+STATUS: dict[type[DomainError], int] = {
+    Invalid: 422,
+    Forbidden: 403,
+    NotFound: 404,
+    Conflict: 409,
+    TooManyRequests: 429,
+}
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -30,9 +36,9 @@ def respond(exc: Exception, context: dict[str, Any]) -> Response | None:
     return None
 
 
-def outside(number: int, code: str, detail: str) -> JsonResponse:
-    """A problem for what is refused before any view is asked."""
-    answer = _problem(number, code, code.replace("-", " ").capitalize(), detail, {})
+def outside(number: int, code: str, detail: str, **facts: Any) -> JsonResponse:
+    """A problem for what is refused outside of the API's views."""
+    answer = _problem(number, code, code.replace("-", " ").capitalize(), detail, facts)
     return JsonResponse(answer.data, status=number, content_type=MEDIA_TYPE)
 
 
