@@ -5,7 +5,7 @@ import logging
 from django.db import OperationalError
 
 from marketplace import datasets
-from marketplace.core import replies
+from marketplace.core import jobs, limits, replies
 from marketplace.models import Import
 
 IMPORTS_A_STEP = 4
@@ -30,3 +30,13 @@ def imports() -> bool:
 def forget_replies() -> bool:
     """Delete stored answers to requests that nobody can repeat any more."""
     return replies.forget()
+
+
+def forget_counts() -> bool:
+    """Delete counts of what was done whose time is over."""
+    return limits.forget()
+
+
+def forget_failed_jobs() -> bool:
+    """Keep of the jobs that failed only the latest."""
+    return jobs.forget_failed()

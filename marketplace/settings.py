@@ -187,6 +187,8 @@ SWEEPS = {
     "payments.jobs.payouts": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
+    "marketplace.jobs.forget_counts": 60,
+    "marketplace.jobs.forget_failed_jobs": 600,
 }
 
 # Eyes on it

@@ -8,6 +8,7 @@ from django_q.models import OrmQ, Task
 from django_q.tasks import async_task
 
 COUNT_MOST = 50_000  # what there is more of is not counted further
+FAILED_KEPT = 1_000  # to look into; of those that went well none is kept
 
 
 def enqueue(name: str, *ids: Any) -> None:
@@ -40,3 +41,12 @@ def queue() -> Queue:
         )
         waiting, begun, oldest_s, failed = cursor.fetchone()
         return Queue(waiting, begun, max(0.0, float(oldest_s)), failed)
+
+
+def forget_failed(limit: int = 5_000) -> bool:
+    """Delete what is kept of failed jobs, but for the latest; True while there are more."""
+    older = Task.objects.filter(success=False).order_by("-stopped", "-pk").values("pk")
+    gone, _ = Task.objects.filter(
+        pk__in=list(older[FAILED_KEPT : FAILED_KEPT + limit].values_list("pk", flat=True))
+    ).delete()
+    return gone >= limit

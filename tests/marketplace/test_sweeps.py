@@ -2,9 +2,11 @@ from datetime import timedelta
 
 import pytest
 from django.db import connection
+from django_q.models import Task
 
-from marketplace.core import clock, sweeps
+from marketplace.core import clock, jobs, sweeps
 from marketplace.core.models import Sweep
+from marketplace.jobs import forget_failed_jobs
 from tests.race import race
 
 pytestmark = pytest.mark.django_db
@@ -83,3 +85,14 @@ def test_of_several_tickers_one_queues():
     assert sorted(results, key=len)[-1] == [f"{ME}.nothing_more"]
     assert sum(map(len, results)) == 1
     assert queued() == 1
+
+
+def test_of_failed_jobs_only_the_latest_are_kept(monkeypatch):
+    monkeypatch.setattr(jobs, "FAILED_KEPT", 3)
+    began = clock.now()
+    for n in range(8):
+        at = began + timedelta(seconds=n)
+        Task.objects.create(id=f"{n}", name=f"{n}", func="f", started=at, stopped=at, success=n == 0)
+    assert [jobs.forget_failed(limit=2) for _ in range(3)] == [True, True, False]
+    assert sorted(Task.objects.values_list("name", flat=True)) == ["0", "5", "6", "7"]
+    assert forget_failed_jobs() is False
