@@ -1,11 +1,14 @@
 """The admin's view of the offer: everything can be looked at, and what may be changed goes through a verb."""
 
+from allauth.account.decorators import secure_admin_login
 from django.contrib import admin
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 
 from marketplace import accounts
 from marketplace.models import AuditEvent, BadRow, Import, Membership, Organisation, Project, User
+
+admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one way in, with its limits
 
 
 class ReadOnly:

@@ -129,6 +129,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "allauth.account.middleware.AccountMiddleware",
+    "marketplace.sign_in.Limit",
 ]
 
 ROOT_URLCONF = "marketplace.urls"
@@ -213,6 +214,8 @@ ACCOUNT_EMAIL_VERIFICATION = "optional"  # the unconfirmed may draft, not publis
 ACCOUNT_CONFIRM_EMAIL_ON_GET = False
 ACCOUNT_LOGOUT_REDIRECT_URL = "/"
 ACCOUNT_PREVENT_ENUMERATION = True
+ACCOUNT_ADAPTER = "marketplace.sign_in.Adapter"
+ACCOUNT_RATE_LIMITS = False  # they count in each process for itself; see LIMITS
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Manyhands] "
 HEADLESS_ADAPTER = "marketplace.api.headless.Adapter"
 HEADLESS_CLIENTS = ["app"]

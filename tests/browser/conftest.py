@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from django.conf import settings
 from django.core import mail
-from django.core.cache import cache
 from django.db import connections
 from django.utils.module_loading import import_string
 from playwright.sync_api import Browser, Page, sync_playwright
@@ -42,7 +41,6 @@ def people(live_server: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator["Peopl
 
     Playwright keeps an event loop in this thread for as long as it runs, so it ends with the test.
     """
-    cache.clear()  # it counts how often an address was written to
     monkeypatch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "1")
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=QUIET)
