@@ -239,6 +239,7 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["marketplace.api.authentication.HasScope"],
+    "DEFAULT_THROTTLE_CLASSES": ["marketplace.api.throttles.PerCaller"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["marketplace.api.parsers.StrictJSONParser"],
     "DEFAULT_METADATA_CLASS": None,  # what there is, the OpenAPI description says; OPTIONS is refused

@@ -27,6 +27,7 @@ class View(GenericAPIView[Any]):
 
     permission_classes = [HasScope]
     scope: str | None = ApiKey.Scope.OFFER
+    counted: str | None = None  # the one of settings.LIMITS that a POST is counted as
     lookup_field = "public_id"
     lookup_url_kwarg = "id"
 

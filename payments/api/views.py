@@ -23,6 +23,7 @@ class OfOneOrganisation(View):
 
 
 class Prepayments(OfOneOrganisation):
+    counted = "prepayment"
     serializer_class = say.PrepaymentSerializer
 
     def get_queryset(self) -> "QuerySet[Prepayment]":
@@ -78,6 +79,7 @@ class EarnedTransfers(View):
 
 
 class Payouts(View):
+    counted = "payout"
     scope = ApiKey.Scope.WORK
     serializer_class = say.PayoutSerializer
 

@@ -5,6 +5,7 @@ from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from marketplace.core import limits
 from marketplace.core.errors import Invalid
 from marketplace.core.money import show
 from marketplace.models import Organisation
@@ -24,6 +25,7 @@ def money(request: HttpRequest, organisation: str) -> HttpResponse:
     form = PrepaymentForm(request.POST or None, initial=wanted)
     if request.method == "POST" and form.is_valid():
         with refusals_in(form):
+            limits.spend("prepayment", person(request).pk)
             paid = prepayments.request(
                 found, person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"]
             )
@@ -52,6 +54,7 @@ def request_payout(request: HttpRequest) -> HttpResponse:
     form = PayoutForm(request.POST)
     if not form.is_valid():
         raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
+    limits.spend("payout", person(request).pk)
     payout = payouts.request(person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"])
     messages.success(request, f"{show(payout.amount_micros, payout.currency)} are on their way to you.")
     return redirect("earnings")

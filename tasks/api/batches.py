@@ -41,6 +41,7 @@ class Quote(OfProject):
 
 
 class Publish(OfProject):
+    counted = "publish"
     serializer_class = say.BatchSerializer
 
     @extend_schema(operation_id="publish", request=say.PublishSerializer, responses={201: say.BatchSerializer})

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 
-from marketplace.core import money
+from marketplace.core import limits, money
 from marketplace.models import Dataset, Project
 from marketplace.web.edge import action, person
 from marketplace.web.views.projects import visible
@@ -92,6 +92,7 @@ def _prepay_link(request: HttpRequest, project: Project, quote: batches.Quote) -
 def publish_now(request: HttpRequest, project: str) -> HttpResponse:
     found = visible(request, project)
     dataset = get_object_or_404(Dataset.objects.visible_to(person(request)), public_id=request.POST.get("dataset", ""))
+    limits.spend("publish", person(request).pk)
     batches.publish(found, dataset, person(request))
     messages.success(request, "It is published. Workers can begin in a moment.")
     return redirect("project", found.public_id)
