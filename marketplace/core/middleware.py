@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import resolve
 
 from marketplace.core import logs, problems
@@ -59,7 +59,10 @@ def answer_watchers(get_response: Answer) -> Answer:
 
 
 class RefuseUnkeepable:
-    """Answer 400 or 415 to what no text in the database can hold: NUL characters, encodings other than UTF-8."""
+    """Answer 400 or 415 to what no text in the database can hold: NUL characters, encodings other than UTF-8.
+
+    And to bodies that did not come to their end.
+    """
 
     def __init__(self, get_response: Answer) -> None:
         self.get_response = get_response
@@ -75,8 +78,17 @@ class RefuseUnkeepable:
         """Look into forms; the API, which needs no token of a form, reads its bodies itself."""
         if getattr(view, "csrf_exempt", False) or request.method != "POST":
             return None
-        if any("\0" in text for _, texts in request.POST.lists() for text in texts):
+        try:
+            texts = [text for _, texts in request.POST.lists() for text in texts]
+        except UnreadablePostError as error:
+            return self.process_exception(request, error)
+        if any("\0" in text for text in texts):
             return problems.outside(400, "bad-request", "a form cannot hold a NUL character")
+        return None
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if isinstance(error, UnreadablePostError):
+            return problems.outside(400, "bad-request", "the body ended too early, or came too slowly")
         return None
 
 

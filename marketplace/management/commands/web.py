@@ -1,16 +1,19 @@
 """The web server alone."""
 
 import os
+import resource
 from argparse import ArgumentParser
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import connections
 from granian import Granian
-from granian.constants import Interfaces
+from granian.constants import HTTPModes, Interfaces
+from granian.http import HTTP1Settings
 
+from marketplace.asgi import Site
 from marketplace.core import children
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -33,18 +36,22 @@ class Command(BaseCommand):
             children.die_with(options["with_parent"])
         connections.close_all()
         server = Granian(
-            "marketplace.wsgi:application",
+            "marketplace.asgi:Site",
             address=options["host"],
             port=options["port"],
-            interface=Interfaces.WSGI,
+            interface=Interfaces.ASGINL,
             workers=options["processes"],
-            blocking_threads=options["threads"],
+            http=HTTPModes.http1,  # the time for headers begins with the connection; where HTTP/2 is looked for, not
+            http1_settings=HTTP1Settings(
+                header_read_timeout=settings.HEADERS_WITHIN_S * 1000, max_buffer_size=settings.HEADERS_MOST_BYTES
+            ),
+            backpressure=connections_most(),
             websockets=False,
             respawn_failed_workers=True,
             workers_kill_timeout=10,
             log_dictconfig=settings.LOGGING,
         )
-        server.serve(target_loader=_load)
+        server.serve(target_loader=partial(_load, options["threads"]))
 
 
 def add_options(parser: ArgumentParser) -> None:
@@ -60,9 +67,16 @@ def refuse_the_world(host: str) -> None:
         raise CommandError(f"--host {host} is open to others, which needs PRODUCTION=1 and its settings")
 
 
-def _load(target: str) -> Callable[..., Any]:
+def connections_most() -> int:
+    """How many connections a process takes: as set, and fewer where it may not open as many files; all that it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    return settings.CONNECTIONS_MOST if most == resource.RLIM_INFINITY else min(settings.CONNECTIONS_MOST, most // 2)
+
+
+def _load(threads: int, target: str) -> Site:
     """What a server process answers with; it dies with the main process, which would leave the port taken."""
     children.die_with(os.getppid())
     from marketplace.wsgi import application
 
-    return application
+    return Site(application, threads)
