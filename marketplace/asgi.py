@@ -159,11 +159,11 @@ class Site:
         def call() -> Answer:
             said: list[Any] = []
             content = self.application(environ, lambda *start: said.extend(start))
-            status, headers = int(said[0][:3]), said[1]
-            if is_stream(content) and environ["REQUEST_METHOD"] != "HEAD":
+            status, headers, is_head = int(said[0][:3]), said[1], environ["REQUEST_METHOD"] == "HEAD"
+            if is_stream(content) and not is_head:
                 return Answer(status, headers, content, copy_context())
             try:
-                return Answer(status, headers, b"".join(content))
+                return Answer(status, headers, b"" if is_head else b"".join(content))
             finally:
                 content.close()
 

@@ -18,9 +18,10 @@ from typing import Any
 import httpx
 import pytest
 
+from marketplace.core import children
 from tests import apart
 
-PORT = 8742
+PORT = children.free_port("127.0.0.1", 8742)
 HERE = f"http://127.0.0.1:{PORT}"
 HOST = f"Host: 127.0.0.1:{PORT}\r\n"
 SOON_S = 10.0
@@ -206,6 +207,7 @@ def test_an_export_that_is_read_comes_whole(site: Site):
     answer = httpx.get(f"{HERE}{site.export}", headers={"Authorization": f"Bearer {site.key}"}, trust_env=False)
     keys = [json.loads(line)["key"] for line in answer.text.splitlines()]
     assert len(keys) == len(set(keys)) == 50
+    assert said(site.fetch().replace("GET", "HEAD", 1)).split()[1] == b"200"
 
 
 # Huge
