@@ -42,10 +42,6 @@ def _client(stage: Stage, workers: list[int], agreed: terms.Terms, project: int,
             worker = random.choice(workers)
             seen = {"worker": Int8(worker), "project": Int8(project)}
             standing = claiming.Standing(*cursor.execute(claiming.LOOK.encode(), seen).fetchall()[0])
-            if standing.cursor is None:
-                new = "INSERT INTO tasks_cursor (worker_id, batch_id, priority, pos, epoch, lap, claimed, gold_left)"
-                cursor.execute(f"{new} VALUES (%s, %s, -2147483648, -1, -1, 0, 0, 1000000)", [worker, agreed.batch])
-                continue
             wanted = _wanted(standing, worker, project, agreed, size)
             rows = cursor.execute(give, wanted).fetchall()
             if rows:

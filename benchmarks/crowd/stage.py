@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
+from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
@@ -30,6 +31,8 @@ from workers.models import Worker  # noqa: E402
 
 HOST, FIRST_PORT = "127.0.0.1", 8950
 GOLD, GOLD_SHARE = 200, 0.1
+CURSORS = """INSERT INTO tasks_cursor (worker_id, batch_id, priority, pos, epoch, lap, claimed, gold_left)
+    SELECT id, %(batch)s, -2147483648, -1, -1, 0, 20, 1000000 FROM workers_worker"""  # at work for a while
 QUALIFIED = """INSERT INTO workers_grant (worker_id, qualification_id, score, granted_at)
     SELECT w.id, q.id, 1, now() FROM workers_worker w, workers_qualification q WHERE w.id <> %(veteran)s"""
 
@@ -82,9 +85,10 @@ def site(
         load.fill(batch, tasks, veteran, history=history, leases=0, people=people)
         qualifications.grant(veteran, batch.project, 1.0)
         load.run(QUALIFIED, {"veteran": veteran.pk})
-        Batch.objects.update(gold_bought=2**31)  # more than is reserved for: nothing is paid here
+        load.run(CURSORS, {"batch": batch.pk})
         port = children.free_port(HOST, FIRST_PORT)
-        web = running.enter_context(apart.started(url, folder, "web", f"--port={port}", f"--processes={processes}"))
+        with mock.patch.dict(os.environ, {"HOT_A_SECOND": "0"}):  # these people are faster than any
+            web = running.enter_context(apart.started(url, folder, "web", f"--port={port}", f"--processes={processes}"))
         apart.until(lambda: not children.is_free(HOST, port))
         yield Stage(url, port, web.pid, batch.project.public_id, batch.pk, veteran.pk)
 

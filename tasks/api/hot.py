@@ -48,6 +48,7 @@ class HotView(APIView):
     authentication_classes = [authentication.AccessTokenAuthentication, *APIView.authentication_classes]
     permission_classes = [HasScope]
     scope = ApiKey.Scope.WORK
+    pace = "hot"
 
 
 class ClaimView(HotView):

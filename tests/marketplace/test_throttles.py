@@ -6,7 +6,6 @@ from django.urls import reverse
 from marketplace.core import limits
 from marketplace.models import Organisation
 from payments.models import Prepayment
-from tasks.api import hot
 from tests import make
 from tests.conftest import signed_in
 from tests.tasks import work
@@ -39,7 +38,6 @@ def test_a_caller_who_is_too_fast_is_told_when_to_come_again(as_rita, as_sam, se
 
 def test_claims_have_a_pace_of_their_own(wes, settings, monkeypatch):
     monkeypatch.setattr(limits, "_busy_until", {})
-    monkeypatch.setattr(hot.HotView, "pace", "hot", raising=False)
     settings.PACES |= {"api": (1, 1), "hot": (1, 2)}
     batch = work.published(items=9)
     client, path = signed_in(wes), f"/api/v1/work/projects/{batch.project.public_id}/claim"
