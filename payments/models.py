@@ -75,12 +75,12 @@ class Entry(models.Model):
 class Transfer(models.Model):
     """One positive amount from the debited to the credited account, of one currency and mode. Append-only.
 
-    Composite foreign keys (in the migration) hold both accounts to this currency and mode.
+    Composite foreign keys (in the migration) hold both accounts to this currency and mode; others would say it again.
     """
 
     entry = models.ForeignKey(Entry, models.PROTECT, related_name="transfers")
-    debit = models.ForeignKey(Account, models.PROTECT, related_name="debited", db_index=False)
-    credit = models.ForeignKey(Account, models.PROTECT, related_name="credited", db_index=False)
+    debit = models.ForeignKey(Account, models.PROTECT, related_name="debited", db_index=False, db_constraint=False)
+    credit = models.ForeignKey(Account, models.PROTECT, related_name="credited", db_index=False, db_constraint=False)
     amount_micros = models.BigIntegerField()
     currency = models.CharField(max_length=3)
     mode = models.CharField(max_length=10)
