@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from marketplace import accounts, audit
 from marketplace.core import clock, states
@@ -13,16 +13,19 @@ from payments import reserves
 from tasks import evidence, seats
 from tasks.models import Answer, Batch, Decision, Evidence
 
-ACCEPT_STEP = 2000
+ACCEPT_STEP = 20_000
+DUE = """SELECT id FROM tasks_answer WHERE state = 'submitted' AND accept_at <= %s
+         ORDER BY accept_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"""
 
 
 @transaction.atomic
 def accept_due(limit: int = ACCEPT_STEP) -> bool:
     """Accept what nobody decided about in time; True while there may be more."""
-    due = Answer.objects.filter(state=Answer.State.SUBMITTED, accept_at__lte=clock.now()).order_by("accept_at")
-    rows = list(due.select_for_update(no_key=True, skip_locked=True).values_list("pk", flat=True)[:limit])
-    Answer.objects.filter(pk__in=rows).update(state=Answer.State.ACCEPTED)
-    return len(rows) == limit
+    with connection.cursor() as sql:
+        sql.execute(DUE, [clock.now(), limit])
+        due = [row[0] for row in sql.fetchall()]
+        sql.execute("UPDATE tasks_answer SET state = 'accepted' WHERE id = ANY(%s)", [due])
+    return len(due) == limit
 
 
 @transaction.atomic
