@@ -1,16 +1,25 @@
 """Reserves: what is set aside for one subject, line by line, before any of it can be owed."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Sum
 
 from marketplace.core import money
 from marketplace.core.errors import InsufficientFunds
 from marketplace.models import Project
 from payments import ledger
 from payments.models import Account, Entry, Reserve, ReserveLine
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What has gone out of a reserve to those who earned it, fees included, and what is left in it."""
+
+    spent_micros: int
+    left_micros: int
 
 
 @transaction.atomic
@@ -75,6 +84,13 @@ def release_all_but(subject: str, kept_micros: int) -> int:
 def balance(subject: str) -> int:
     """What is still set aside, in micros."""
     return Reserve.objects.select_related("account").get(subject=subject).account.balance_micros
+
+
+def standing(subject: str) -> Standing:
+    """What was spent and what is left, at one moment: what was set aside and not returned stands in the lines."""
+    lines = Reserve.objects.filter(subject=subject).annotate(aside=Sum("lines__amount_micros"))
+    aside, left = lines.values_list("aside", F("account__credits_micros") - F("account__debits_micros")).get()
+    return Standing(spent_micros=(aside or 0) - left, left_micros=left)
 
 
 def _lock(subject: str) -> Reserve:
