@@ -183,6 +183,7 @@ SWEEPS = {
     "tasks.jobs.update_consensus": 2,
     "tasks.jobs.accept": 2,
     "tasks.jobs.settle": 2,
+    "tasks.jobs.tally": 2,
     "tasks.jobs.close": 5,
     "tasks.jobs.uphold_overdue": 30,
     "payments.jobs.payouts": 5,

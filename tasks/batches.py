@@ -17,7 +17,7 @@ from marketplace.labels import schema as label_schema
 from marketplace.models import Dataset, Guideline, Item, Project, Role, User
 from payments import reserves
 from payments.models import Account
-from tasks import seats
+from tasks import seats, tallies
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Gold, Task
 from workers.models import Reliability
@@ -248,27 +248,21 @@ def owed_micros(batch: Batch) -> int:
 
 
 def progress(batch: Batch) -> Progress:
-    """How far the batch has come."""
-    tasks = batch.tasks.filter(gold=None).aggregate(
-        tasks=Count("id"), closed=Count("id", filter=Q(state="closed")), bought=Sum("bought")
-    )
-    answers = batch.answers.filter(attempt=0)
-    by_state = dict(answers.values_list("state").annotate(n=Count("id")).order_by())
-    spent = answers.filter(entry__isnull=False).aggregate(sum=Sum(F("price_micros") + F("fee_micros")))["sum"]
-    submitted = [Answer.State.SUBMITTED, Answer.State.ACCEPTED]
+    """How far the batch has come, as of now; what it costs to ask does not grow with the batch."""
+    tally, stands = tallies.of(batch), reserves.standing(batch.subject)
     return Progress(
-        tasks=tasks["tasks"],
-        closed=tasks["closed"],
-        answers_bought=tasks["bought"] or 0,
-        answers_in=answers.filter(state__in=submitted, task__gold=None).count(),
-        accepted=by_state.get("accepted", 0),
-        rejected=by_state.get("rejected", 0),
-        excluded=by_state.get("excluded", 0),
-        waiting=by_state.get("submitted", 0),
-        leased=by_state.get("leased", 0),
-        gold_answers=answers.filter(state__in=submitted, task__gold__isnull=False).count(),
-        spent_micros=spent or 0,
-        reserved_micros=reserves.balance(batch.subject),
+        tasks=tally.tasks,
+        closed=tally.closed,
+        answers_bought=tally.bought,
+        answers_in=tally.submitted + tally.accepted - tally.gold,
+        accepted=tally.accepted,
+        rejected=tally.rejected,
+        excluded=tally.excluded,
+        waiting=tally.submitted,
+        leased=tally.leased,
+        gold_answers=tally.gold,
+        spent_micros=stands.spent_micros,
+        reserved_micros=stands.left_micros,
         currency=batch.currency,
     )
 

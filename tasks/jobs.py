@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import jobs
-from tasks import appeals, assignments, batches, consensus, decisions, gold, settlement
+from tasks import appeals, assignments, batches, consensus, decisions, gold, settlement, tallies
 from tasks.models import Batch
 
 log = logging.getLogger(__name__)
@@ -40,6 +40,10 @@ def accept() -> bool:
 
 def settle() -> bool:
     return _each(settlement.settle, settlement.waiting())
+
+
+def tally() -> bool:
+    return tallies.fold()
 
 
 def close() -> bool:

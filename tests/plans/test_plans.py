@@ -14,11 +14,11 @@ from django.db import transaction
 from django.db.models import Min
 
 from marketplace.core import clock
-from tasks import assignments, batches, consensus, decisions, gold, seats, settlement
+from tasks import assignments, batches, consensus, decisions, gold, seats, settlement, tallies
 from tasks.assignments import claiming
 from tasks.errors import NoTaskAvailable
 from tasks.exports import labels
-from tasks.models import Answer, Assignment, Batch, Cursor
+from tasks.models import Answer, Assignment, Batch, Cursor, Mark
 from tests.plans import load, plans
 from tests.tasks import work
 from workers.models import Worker
@@ -126,7 +126,8 @@ def test_accepting_and_settling_what_is_due_touches_only_the_answers_of_the_step
 
 
 @pytest.mark.parametrize(
-    "sweep", [assignments.expire, gold.grade, decisions.accept_due, batches.close_finished, batches.returnable]
+    "sweep",
+    [assignments.expire, gold.grade, decisions.accept_due, batches.close_finished, batches.returnable, tallies.fold],
 )
 def test_a_sweep_with_nothing_to_do_touches_next_to_nothing(sweep):
     at_most(60, plans.of(sweep))
@@ -135,6 +136,15 @@ def test_a_sweep_with_nothing_to_do_touches_next_to_nothing(sweep):
 def test_consensus_finds_its_batches_without_reading_assignments():
     Batch.objects.update(consensus_at=clock.now() + timedelta(minutes=1))
     at_most(60, plans.of(lambda: list(consensus.waiting())))
+
+
+def test_a_look_at_progress_costs_the_same_at_any_size(batch):
+    at_most(100, plans.of(lambda: batches.progress(batch)))
+
+
+def test_adding_up_a_thousand_marks_reads_nothing_that_they_count(batch):
+    Mark.objects.bulk_create(Mark(batch=batch, leased=1) for _ in range(1000))
+    at_most(1000 * 10, plans.of(tallies.fold))
 
 
 def test_lists_read_one_page(batch, veteran):

@@ -64,6 +64,6 @@ def practise(person: Worker, project: Project, animal: str = "owl") -> Assignmen
 
 def sweep() -> None:
     """Everything the cluster does, once."""
-    for step in (jobs.expire, jobs.grade, jobs.update_consensus, jobs.accept, jobs.settle, jobs.close):
+    for step in (jobs.expire, jobs.grade, jobs.update_consensus, jobs.accept, jobs.settle, jobs.tally, jobs.close):
         while step():
             pass
