@@ -29,7 +29,7 @@ PLACES = itertools.count(load.TASKS // 2, 1000)
 A_PAGE = 10
 PLANS = pytest.mark.parametrize("mode", ["generic", "custom"])
 PAGES = pytest.mark.parametrize(("size", "most"), [(1, 75), (A_PAGE, 32 * A_PAGE)])  # buffers a claim may touch
-AN_ANSWER = 40  # that accepting or paying one answer may touch: its row, and its place in six indexes
+AN_ANSWER = 60  # that accepting or paying one answer may touch: its row, and its place in six indexes
 
 
 @pytest.fixture(scope="module")
