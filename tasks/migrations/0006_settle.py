@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
 
     dependencies = [
         ('payments', '0004_one_check_a_side'),
-        ('tasks', '0004_count_assignments'),
+        ('tasks', '0005_hot_path'),
     ]
 
     operations = [

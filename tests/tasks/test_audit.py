@@ -66,6 +66,11 @@ DAMAGE = {
         ["UPDATE payments_account SET debits_micros = credits_micros WHERE kind = 'reserve'"],
         ["UPDATE tasks_batch SET redundancy_max = redundancy_max + 1"],
     ],
+    "a batch's figures are not the counts of its rows": [
+        ["UPDATE tasks_mark SET submitted = submitted + 1"],
+        ["DELETE FROM tasks_mark"],
+        ["ALTER TABLE tasks_answer DISABLE TRIGGER answers_moved", "UPDATE tasks_answer SET state = 'submitted'"],
+    ],
     "reliability is not what its evidence comes to": [
         ["UPDATE workers_reliability SET correct = correct + 1"],
         ["DELETE FROM workers_reliability"],
