@@ -6,15 +6,15 @@ from django.urls import include, path, re_path
 from marketplace.api.missing import Missing
 
 urlpatterns = [
+    path("api/v1/", include("tasks.api.urls")),  # first what is asked most
+    path("api/v1/", include("payments.api.urls")),
+    path("api/v1/", include("marketplace.api.urls")),
     path("", include("marketplace.web.urls")),
     path("", include("payments.web.urls")),
     path("", include("tasks.web.urls")),
     path("accounts/", include("allauth.account.urls")),
     re_path("^_allauth/.*/phone", Missing.as_view()),  # no phone numbers are kept
     path("_allauth/", include("allauth.headless.urls")),
-    path("api/v1/", include("marketplace.api.urls")),
-    path("api/v1/", include("payments.api.urls")),
-    path("api/v1/", include("tasks.api.urls")),
     re_path("^api/", Missing.as_view()),
     path("admin/", admin.site.urls),
 ]

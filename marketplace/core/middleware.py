@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.urls import resolve
 
@@ -54,6 +55,17 @@ def answer_watchers(get_response: Answer) -> Answer:
             return get_response(request)
         request.resolver_match = resolve(request.path_info)
         return request.resolver_match.func(request)
+
+    return answer
+
+
+def say_policy(get_response: Answer) -> Answer:
+    """Tell browsers what a page of ours may load and run; a view that needs another policy says so itself."""
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Content-Security-Policy", settings.CONTENT_SECURITY_POLICY)
+        return response
 
     return answer
 

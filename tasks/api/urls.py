@@ -3,20 +3,20 @@ from django.urls import path
 from tasks.api import batches, disputes, hot, work
 
 urlpatterns = [
+    path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
+    path("assignments/<str:id>/heartbeat", hot.HeartbeatView.as_view()),
+    path("assignments/<str:id>/submit", hot.SubmitView.as_view()),
     path("access-token", work.AccessTokens.as_view()),
     path("work/projects", work.Offers.as_view()),
     path("work/projects/<str:id>", work.Offer.as_view()),
     path("work/projects/<str:id>/practice", work.Practice.as_view()),
-    path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
     path("work/answers", work.MyAnswers.as_view()),
     path("work/decisions", work.MyDecisions.as_view()),
     path("work/decisions/<str:id>/appeal", work.Contest.as_view()),
     path("work/reliability", work.MyReliability.as_view()),
     path("assignments", work.Assignments.as_view()),
     path("assignments/<str:id>", work.Page.as_view()),
-    path("assignments/<str:id>/heartbeat", hot.HeartbeatView.as_view()),
     path("assignments/<str:id>/draft", work.Draft.as_view()),
-    path("assignments/<str:id>/submit", hot.SubmitView.as_view()),
     path("assignments/<str:id>/skip", work.Skip.as_view()),
     path("assignments/<str:id>/return", work.GiveBack.as_view()),
     path("assignments/<str:id>/feedback", work.Feedback.as_view()),

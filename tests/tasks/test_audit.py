@@ -69,7 +69,10 @@ DAMAGE = {
     "a batch's figures are not the counts of its rows": [
         ["UPDATE tasks_mark SET submitted = submitted + 1"],
         ["DELETE FROM tasks_mark"],
-        ["ALTER TABLE tasks_answer DISABLE TRIGGER answers_moved", "UPDATE tasks_answer SET state = 'submitted'"],
+        [
+            "ALTER TABLE tasks_answer DISABLE TRIGGER answers_moved",
+            "UPDATE tasks_answer SET state = 'accepted' WHERE state = 'submitted'",
+        ],
     ],
     "reliability is not what its evidence comes to": [
         ["UPDATE workers_reliability SET correct = correct + 1"],
