@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from marketplace.core import strictjson
 from marketplace.imports.rows import Problem, Unreadable
@@ -11,13 +11,12 @@ from marketplace.labels import TYPES, Spec
 KEY_LONGEST = 200
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(NamedTuple):
     """A row that can be taken, if those before it allow."""
 
     line: int
     key: str
-    payload: dict[str, Any]
+    payload: str  # as JSON, in the one way to write it
     digest: bytes
     truth: dict[str, Any]
 
@@ -48,23 +47,23 @@ class Columns:
 
     def candidate(self, line: int, cells: dict[str, Any]) -> Candidate | Problem:
         """What a row brings, or what is wrong with it; the content hash leaves out key and truth."""
-        payload = {name: cell for name, cell in cells.items() if name != self.key and name not in self.truths}
-        key = _key(cells.get(self.key)) if self.key else str(line)
+        payload = cells.copy()
+        key = _key(payload.pop(self.key, None)) if self.key else str(line)
         if isinstance(key, Problem):
             return key._replace(column=self.key)
-        truth = self._truth(cells)
+        truth = self._truth(payload)
         if isinstance(truth, Problem):
             return truth
-        if all(cell in (None, "") for cell in payload.values()):
+        if not any(payload.values()) and all(cell in (None, "") for cell in payload.values()):
             return Problem("", "empty", "the row has nothing to show to workers")
-        digest = hashlib.sha256(strictjson.dumps(payload).encode()).digest()
-        return Candidate(line, key, payload, digest, truth)
+        text = strictjson.dumps(payload)
+        return Candidate(line, key, text, hashlib.sha256(text.encode()).digest(), truth)
 
     def _truth(self, cells: dict[str, Any]) -> dict[str, Any] | Problem:
-        """Field -> its right answer, for the cells that are not empty."""
+        """Field -> its right answer, for the cells that are not empty; takes them out of the row."""
         found: dict[str, Any] = {}
         for column, name in self.truths.items():
-            cell = cells.get(column)
+            cell = cells.pop(column, None)
             if cell is None or cell == "":
                 continue
             if name not in self.fields:
@@ -77,7 +76,7 @@ class Columns:
 
 
 def _key(cell: Any) -> str | Problem:
-    if isinstance(cell, int) and not isinstance(cell, bool):
+    if type(cell) is int:
         cell = str(cell)
     if not isinstance(cell, str):
         return Problem("", "key", "there must be a key here, a text or a whole number")
