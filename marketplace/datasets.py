@@ -152,18 +152,19 @@ class Part:
 
 
 def _read(run: Import, file: IO[bytes]) -> Part:
-    """The next rows, at most IMPORT_STEP_ROWS of them and little more than STEP_MOST_BYTES."""
+    """The next rows, at most IMPORT_STEP_ROWS of them; little more than STEP_MOST_BYTES are looked at."""
     reader, most_bytes = FORMATS[run.format], settings.IMPORT_ROW_MOST_BYTES
     columns = Columns(run.key_column, run.truth_columns, _fields(run.project))
     begin = Start(run.bytes_done, run.line + 1, run.header)
     if run.bytes_done == 0:
         begin = reader.start(file, most_bytes)
         columns.check(begin.columns)
-    part = Part(begin, is_last=True)
+    part, looked_at = Part(begin, is_last=True), 0
     for count, row in enumerate(reader.rows(file, begin, most_bytes), 1):
         _sort(row, columns, part)
         part.at = Start(row.end, row.next_line, begin.columns)
-        if count >= settings.IMPORT_STEP_ROWS or row.end - begin.offset >= STEP_MOST_BYTES:
+        looked_at += row.read
+        if count >= settings.IMPORT_STEP_ROWS or looked_at >= STEP_MOST_BYTES:
             part.is_last = row.end >= run.bytes_total
             break
     return part

@@ -16,6 +16,7 @@ class Lines:
 
     def __init__(self, file: IO[bytes], start: Start, most_bytes: int) -> None:
         self.file, self.most_bytes = file, most_bytes
+        self.readline = file.readline  # found once: behind it are three objects of Django's
         self.go_to(start.offset, start.line)
 
     def go_to(self, offset: int, line: int) -> None:
@@ -25,23 +26,31 @@ class Lines:
         self.begin()
 
     def begin(self) -> None:
-        self.begun_at, self.begun_line, self.first_end, self.is_too_long = self.offset, self.line, self.offset, False
+        self.begun_at = self.first_end = self.offset
+        self.begun_line = self.line
+        self.is_too_long = self.is_odd = False
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        raw = self.file.readline(self.most_bytes + 2)  # a line break more than a row may have
+        raw = self.readline(self.most_bytes + 2)  # a line break more than a row may have
         self.offset += len(raw)
-        if self.offset - self.begun_at > self.most_bytes + len(raw) - len(raw.rstrip(b"\r\n")):
+        beyond = self.offset - self.begun_at - self.most_bytes
+        if beyond > 0 and beyond > len(raw) - len(raw.rstrip(b"\r\n")):
             self.is_too_long = True
             raise StopIteration
         if not raw:
             raise StopIteration
         self.line += 1
-        if self.line == self.begun_line + 1:
+        if self.first_end == self.begun_at:
             self.first_end = self.offset
-        return raw.decode("utf-8", "surrogateescape")
+        try:
+            text = raw.decode()
+        except UnicodeDecodeError:
+            text, self.is_odd = raw.decode("utf-8", "surrogateescape"), True
+        self.is_odd = self.is_odd or "\0" in text
+        return text
 
     def pass_first_line(self) -> None:
         """Go to the line after the one on which the record began."""
@@ -61,7 +70,7 @@ def start(file: IO[bytes], most_bytes: int) -> Start:
     except csv.Error as exc:
         raise Unreadable(f"the header cannot be read: {_said(exc)}") from exc
     if lines.is_too_long:
-        raise Unreadable(f"the header has more than {most_bytes:,} bytes")
+        raise Unreadable(f"the header has more than {most_bytes:,} bytes; lines must end in LF or CRLF")
     columns = [name.strip() for name in names]
     _check(columns)
     return Start(lines.offset, lines.line, columns)
@@ -74,15 +83,16 @@ def rows(file: IO[bytes], at: Start, most_bytes: int) -> Iterator[Row]:
     reader = _reader(lines)
     while True:
         lines.begin()
-        line = lines.line
+        begun, line = lines.offset, lines.line
         cells, problem = _record(reader, lines)
+        looked_to = lines.offset
         if problem:
             lines.pass_first_line()
             reader = _reader(lines)
         elif cells is None:
             return
-        value = problem or (_value(cells, columns) if cells else None)
-        yield Row(line, value, lines.offset, lines.line)
+        value = problem or (_value(cells, columns, lines.is_odd) if cells else None)
+        yield Row(line, value, lines.offset, lines.line, max(looked_to, lines.offset) - begun)
 
 
 def _record(reader: Iterator[list[str]], lines: Lines) -> tuple[list[str] | None, Problem | None]:
@@ -100,10 +110,11 @@ def _reader(lines: Lines) -> Iterator[list[str]]:
     return csv.reader(lines, strict=True)
 
 
-def _value(cells: list[str], columns: list[str]) -> dict[str, str] | Problem:
+def _value(cells: list[str], columns: list[str], is_odd: bool) -> dict[str, str] | Problem:
+    """The cells under their names; only those of an odd record can be such that the database cannot keep them."""
     if len(cells) != len(columns):
         return Problem("", "cells", f"{len(cells)} cells where the header has {len(columns)}")
-    for column, cell in zip(columns, cells, strict=True):
+    for column, cell in zip(columns, cells, strict=True) if is_odd else ():
         if problem := cell_problem(column, cell):
             return problem
     return dict(zip(columns, cells, strict=True))

@@ -28,6 +28,7 @@ class Row(NamedTuple):
     value: dict[str, Any] | Problem | None
     end: int  # where the next row begins, in bytes
     next_line: int
+    read: int  # bytes that were looked at for it, also those that turned out to be of later rows
 
 
 class Start(NamedTuple):
