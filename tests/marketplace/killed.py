@@ -56,11 +56,15 @@ def killed_after(trips: int, step: Callable[[int], bool], import_pk: int) -> boo
     return os.WIFSIGNALED(os.waitpid(fork, 0)[1])
 
 
+def always(import_pk: int) -> Import | None:
+    return Import.objects.select_related("dataset", "project").get(pk=import_pk)
+
+
 def commit_apart() -> Callable[[int], bool]:
     """The step of an import, with its rows in one transaction and the place in the file in the next."""
     datasets._take = transaction.atomic(datasets._take)
-    datasets._its_turn = lambda pk: Import.objects.select_related("dataset", "project").get(pk=pk)
-    return datasets.import_step.__wrapped__  # type: ignore[attr-defined]
+    datasets._its_turn = always
+    return datasets.import_step.__wrapped__
 
 
 def main(database: str, media: str, step_rows: str, import_pk: str, seed: str, trips: str, *how: str) -> None:
