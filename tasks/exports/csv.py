@@ -2,7 +2,6 @@
 
 import csv
 import io
-import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,38 +11,35 @@ from tasks.models import Batch
 
 CONTENT_TYPE = "text/csv; charset=utf-8"
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")  # what a spreadsheet takes for a formula
-BOM = b"\xef\xbb\xbf"  # without it, spreadsheets guess another encoding
+BOM = "\ufeff"  # without it, spreadsheets guess another encoding
+REST = ["state", "method", "workers", "payload", "batch", "schema_version", "dataset_version"]
+BLOCK_LETTERS = 65_536  # sent row by row, a server is busy with sending
 
 
 def write(batch: Batch, rows: Iterable[Row]) -> Iterator[bytes]:
-    """A header, then one line a row; the columns of a label are its field's name, then confidence and support."""
-    fields = batch.schema["fields"]
+    """A header, then one line a row, in blocks of many; a label has its field's name, then confidence and support."""
+    fields = [(spec["name"], spec, labels.TYPES[spec["type"]].to_text) for spec in batch.schema["fields"]]
     header = ["key", "version"]
-    for spec in fields:
-        header += [spec["name"], f"{spec['name']}.confidence", f"{spec['name']}.support"]
-    yield BOM + _line([*header, "state", "method", "workers", "payload", "batch", "schema_version", "dataset_version"])
+    for name, _, _ in fields:
+        header += [name, f"{name}.confidence", f"{name}.support"]
+    text = io.StringIO(BOM, newline="")
+    text.seek(0, io.SEEK_END)
+    line = csv.writer(text).writerow
+    line(map(defused, [*header, *REST]))
     for row in rows:
+        if text.tell() >= BLOCK_LETTERS:
+            yield _taken(text)
         cells: list[Any] = [row["key"], row["version"]]
-        for spec in fields:
-            name, value = spec["name"], row["labels"].get(spec["name"])
-            text = "" if value is None else labels.TYPES[spec["type"]].to_text(value, spec)
+        for name, spec, to_text in fields:
+            value = row["labels"].get(name)
+            cell = "" if value is None else to_text(value, spec)
             number = spec["type"] in ("number", "rating")
-            cells += [Number(text) if number else text, row["confidence"].get(name, ""), row["support"].get(name, "")]
-        workers = " ".join(answer["worker"] for answer in row["answers"])
+            cells += [Number(cell) if number else cell, row["confidence"].get(name, ""), row["support"].get(name, "")]
         method = " ".join(sorted(set(row["method"].values())))
-        payload = json.dumps(row["payload"], ensure_ascii=False)
-        yield _line(
-            [
-                *cells,
-                row["state"],
-                method,
-                workers,
-                payload,
-                row["batch"],
-                row["schema_version"],
-                row["dataset_version"],
-            ]
-        )
+        workers = " ".join([answer["worker"] for answer in row["answers"]])
+        cells += [row["state"], method, workers, bytes(row["payload"]).decode()]
+        line(map(defused, [*cells, row["batch"], row["schema_version"], row["dataset_version"]]))
+    yield _taken(text)
 
 
 class Number(str):
@@ -57,7 +53,9 @@ def defused(cell: Any) -> Any:
     return cell
 
 
-def _line(cells: Iterable[Any]) -> bytes:
-    text = io.StringIO()
-    csv.writer(text).writerow([defused(cell) for cell in cells])
-    return text.getvalue().encode()
+def _taken(text: io.StringIO) -> bytes:
+    """What was written so far, which the next block begins without."""
+    block = text.getvalue().encode()
+    text.seek(0)
+    text.truncate()
+    return block

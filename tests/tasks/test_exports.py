@@ -2,11 +2,15 @@ import csv
 import io
 import json
 
+import psycopg
 import pytest
+from django.db import connection
 
+from payments import prepayments
 from tasks import jobs
 from tasks.exports import csv as csv_file
 from tasks.exports import jsonl, labels
+from tests import make
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -55,6 +59,67 @@ def test_an_export_reads_in_bounded_steps(django_assert_max_num_queries, monkeyp
     batch = labelled()
     with django_assert_max_num_queries(6):
         list(labels.rows(batch))
+
+
+def small_blocks(monkeypatch):
+    monkeypatch.setattr(labels, "FIRST_STEP", 1)
+    monkeypatch.setattr(jsonl, "BLOCK_BYTES", 1)
+    monkeypatch.setattr(csv_file, "BLOCK_LETTERS", 1)
+
+
+def written(batch):
+    return {"jsonl": jsonl.write(labels.rows(batch)), "csv": csv_file.write(batch, labels.rows(batch))}
+
+
+def test_steps_and_blocks_of_any_size_make_the_same_file(monkeypatch):
+    batch = labelled()
+    whole = {kind: list(blocks) for kind, blocks in written(batch).items()}
+    small_blocks(monkeypatch)
+    monkeypatch.setattr(labels, "STEP_MOST_BYTES", 1)
+    parts = {kind: list(blocks) for kind, blocks in written(batch).items()}
+    assert {kind: b"".join(blocks) for kind, blocks in parts.items()} == {
+        kind: b"".join(blocks) for kind, blocks in whole.items()
+    }
+    assert [len(blocks) for blocks in whole.values()] == [1, 1]
+    assert min(len(blocks) for blocks in parts.values()) >= 3
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("kind", ["jsonl", "csv"])
+def test_between_two_blocks_no_transaction_is_open_and_a_cut_download_leaves_none(monkeypatch, kind):
+    batch = labelled()
+    small_blocks(monkeypatch)
+    blocks = written(batch)[kind]
+    for _ in range(2):
+        assert next(blocks)
+        assert connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+    blocks.close()
+    assert connection.connection.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
+
+
+def test_a_key_that_looks_like_a_formula_comes_back_as_it_was_but_for_the_table():
+    batch = labelled_under("=1+1")
+    (row,) = labels.rows(batch)
+    assert row["key"] == "=1+1"
+    text = b"".join(csv_file.write(batch, [row])).decode("utf-8-sig")
+    assert next(csv.DictReader(io.StringIO(text)))["key"] == "'=1+1"
+
+
+def test_payloads_come_back_to_the_letter():
+    payload = {"text": 'Zoë, "quoted"\nand = \u2028', "size": [1, 2.5, None], "deep": {"a": {"b": True}}}
+    batch = labelled_under("k", **payload)
+    (line,) = b"".join(jsonl.write(labels.rows(batch))).splitlines()
+    assert json.loads(line)["payload"] == payload
+    text = b"".join(csv_file.write(batch, labels.rows(batch))).decode("utf-8-sig")
+    assert json.loads(next(csv.DictReader(io.StringIO(text, newline="")))["payload"]) == payload
+
+
+def labelled_under(key, **payload):
+    """A batch of one item with this key."""
+    prepayments.request(home := make.organisation(), make.owner(home), 100_000_000, "USD")
+    project = make.project(home, guideline="Look closely.", redundancy_min=1, redundancy_max=1, gold_share=0.0)
+    rows = [{"id": key, "text": "item", **payload}]
+    return work.publish(project, make.dataset(rows, home, key_column="id"))
 
 
 def test_unanswered_items_are_in_the_export_without_a_label():
