@@ -12,8 +12,8 @@ from django.db.models.functions import Cast
 from msgspec import Raw
 
 from marketplace.labels import schema as label_schema
-from marketplace.models import ItemAlias
-from tasks.models import Answer, Assignment, Batch, Consensus, Task
+from marketplace.models import Item, ItemAlias
+from tasks.models import Answer, Assignment, Batch, Consensus, Gold, Task
 from workers.models import Worker
 
 STEP, FIRST_STEP = 1000, 50
@@ -36,10 +36,13 @@ def rows(batch: Batch) -> Iterator[Row]:
 
 
 def _tasks(batch: Batch, after: int) -> "QuerySet[Task, tuple[int, int, str, str]]":
-    """By item, because there is an index of them in each batch: by key, other batches would be read too."""
-    payload = Cast("item__payload", TextField())
-    tasks = Task.objects.filter(batch=batch, gold=None, item__gt=after).order_by("item_id")
-    return tasks.values_list("pk", "item_id", "state", payload)
+    """By item, because there is an index of them in each batch: by key, other batches would be read too.
+
+    It joins nothing, so that the planner sees how many there are and reads them in the order of the index.
+    """
+    payload = Item.objects.filter(pk=OuterRef("item_id")).values(text=Cast("payload", TextField()))[:1]
+    tasks = Task.objects.filter(batch=batch, item__gt=after).order_by("item_id")
+    return tasks.values_list("pk", "item_id", "state", Subquery(payload))
 
 
 class Telling:
@@ -51,11 +54,14 @@ class Telling:
         self.pseudonyms: dict[int, str] = {}
 
     def rows(self, tasks: list[tuple[int, int, str, str]]) -> Iterator[Row]:
-        """The rows of these tasks (key, item, state, payload)."""
+        """The rows of these tasks (key, item, state, payload), gold left out."""
         pks = [pk for pk, *_ in tasks]
+        gold = set(Gold.objects.filter(task__in=pks).values_list("task_id", flat=True))
         consensus, answers = self._consensus(pks), self._answers(pks)
         aliases = self._aliases([item for _, item, *_ in tasks])
         for pk, item, state, payload in tasks:
+            if pk in gold:
+                continue
             label = {
                 "payload": Raw(payload.encode()),
                 **consensus[pk],

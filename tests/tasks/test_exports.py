@@ -11,6 +11,7 @@ from tasks import jobs
 from tasks.exports import csv as csv_file
 from tasks.exports import jsonl, labels
 from tests import make
+from tests.plans import plans
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -57,7 +58,7 @@ def test_other_cells_stay_as_they_are(cell):
 
 def test_an_export_reads_in_bounded_steps(django_assert_max_num_queries, monkeypatch):
     batch = labelled()
-    with django_assert_max_num_queries(6):
+    with django_assert_max_num_queries(7):
         list(labels.rows(batch))
 
 
@@ -112,6 +113,30 @@ def test_payloads_come_back_to_the_letter():
     assert json.loads(line)["payload"] == payload
     text = b"".join(csv_file.write(batch, labels.rows(batch))).decode("utf-8-sig")
     assert json.loads(next(csv.DictReader(io.StringIO(text, newline="")))["payload"]) == payload
+
+
+TASKS = """
+WITH items AS (
+    INSERT INTO marketplace_item (dataset_id, content_hash, payload, version)
+    SELECT %s, sha256(n::text::bytea), '{}', 1 FROM generate_series(1, 20000) n RETURNING id)
+INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken)
+SELECT %s, id, 'open', 0, id, 3, 0 FROM items"""
+
+
+def test_a_step_reads_its_own_tasks_and_no_others():
+    batch = work.published(items=1)
+    with connection.cursor() as cursor:
+        cursor.execute(TASKS, [batch.dataset_id, batch.pk])
+        cursor.execute("ANALYZE tasks_task, marketplace_item")
+    last = batch.tasks.order_by("item_id")[10_000].item_id
+    cost = plans.of(lambda: list(labels._tasks(batch, last)[: labels.STEP]))
+    assert not cost.scans, cost.told()
+    assert cost.buffers < labels.STEP * 5, cost.told()
+
+
+def test_gold_is_in_no_export():
+    batch = work.published(items=2, gold=2)
+    assert len(list(labels.rows(batch))) == 2
 
 
 def labelled_under(key, **payload):
