@@ -5,7 +5,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --no-config --universal --python-ver
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 SITE := marketplace/static/site
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test faults check bench openapi requirements frontend clean
+.PHONY: help demo serve test faults check bench bench-full openapi requirements frontend clean
 
 help:
 	@echo "make demo     a living marketplace with example projects (DEMO=--exit: only build it and look at it)"
@@ -13,7 +13,7 @@ help:
 	@echo "make test     all tests (TEST=path or pytest options)"
 	@echo "make faults   break it in every way, and see that its promises hold (FAULTS='--only F11', --short, --seed 7)"
 	@echo "make check    lint, types, layers, migrations, OpenAPI"
-	@echo "make bench    benchmarks (BENCH=name of one)"
+	@echo "make bench    benchmarks (BENCH=name of one); make bench-full: at full size, for an hour or two"
 	@echo "make openapi  write docs/openapi.yaml    make requirements  compile the pins (UPGRADE=--upgrade)"
 	@echo "make frontend bundle scripts and styles  make clean         remove what make made; data stays"
 
@@ -38,8 +38,8 @@ check: .venv/.dev
 	$(PY) manage.py spectacular --file .venv/openapi.yaml
 	diff -u docs/openapi.yaml .venv/openapi.yaml
 
-bench: .venv/.dev
-	set -e; for script in benchmarks/$(or $(BENCH),*).py; do echo "== $$script"; $(PY) "$$script"; done
+bench bench-full: .venv/.dev
+	set -e; for script in benchmarks/$(or $(BENCH),*).py; do echo "== $$script"; $(PY) "$$script" $(if $(findstring full,$@),--full); done
 
 openapi: .venv/.installed
 	$(PY) manage.py spectacular --file docs/openapi.yaml
