@@ -2,11 +2,14 @@ from datetime import timedelta
 
 import pytest
 
+from marketplace import projects
 from marketplace.core import clock
-from marketplace.core.errors import IllegalMove, Invalid
+from marketplace.core.errors import IllegalMove, Invalid, NotFound
 from tasks import assignments, batches, jobs
+from tasks.assignments import claiming
 from tasks.errors import AnswersInvalid, LeaseEnded, NoTaskAvailable, OwnWork, PracticeNeeded, WorkerSuspended
 from tasks.models import Answer, Assignment, Batch, Task
+from tests import make
 from tests.tasks import work
 from workers import profiles
 
@@ -228,3 +231,38 @@ def test_a_draft_is_kept():
     assignments.keep_draft(lease, {"0": {"animal": "cat"}})
     lease.refresh_from_db()
     assert lease.draft == {"0": {"animal": "cat"}}
+
+
+def test_a_paused_project_gives_nothing_and_says_when_to_ask_again():
+    batch = work.published()
+    projects.pause(batch.project, make.user("rita"))
+    with pytest.raises(NoTaskAvailable) as refused:
+        assignments.claim(work.worker(), batch.project)
+    assert refused.value.facts["retry_after_s"] == claiming.RETRY_S
+
+
+def test_a_draft_and_a_closed_project_are_not_there():
+    draft, batch = make.project(make.organisation()), work.published()
+    batches.close_project(batch.project, make.user("rita"))
+    for project in (draft, batch.project):
+        with pytest.raises(NotFound):
+            assignments.claim(work.worker(), project)
+
+
+def test_a_lease_of_somebody_else_is_not_there():
+    batch = work.published()
+    lease = assignments.claim(work.worker("ann"), batch.project)
+    stolen = Assignment(public_id=lease.public_id, worker_id=work.worker("sam").pk)
+    for verb in (lambda: assignments.submit(stolen, {}), lambda: assignments.renew(stolen, 1)):
+        with pytest.raises(NotFound):
+            verb()
+
+
+def test_a_page_of_a_claim_is_what_the_database_says_of_it():
+    lease = assignments.claim(work.worker(), work.published().project)
+    told = lease.seats
+    read = Assignment.objects.get(pk=lease.pk)
+    assert assignments.seats_of(read) == told
+    for name in ("worker_id", "project_id", "batch_id", "purpose", "state", "guideline_version", "claimed_at"):
+        assert getattr(read, name) == getattr(lease, name)
+    assert (read.leased_until, read.attempt, read.active_s) == (lease.leased_until, 0, 0)
