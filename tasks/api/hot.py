@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 
 from marketplace.api.authentication import HasScope
 from marketplace.core import strictjson
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import DomainError, Invalid
 from marketplace.models import ApiKey, Project
 from tasks import assignments
 from tasks.api import authentication, pages, serializers
@@ -42,6 +42,7 @@ class AnswerIn(msgspec.Struct, forbid_unknown_fields=True):
 class Submit(msgspec.Struct, forbid_unknown_fields=True):
     answers: list[AnswerIn]
     active_s: Natural | None = None
+    next: bool = False
 
 
 class HotView(APIView):
@@ -76,12 +77,13 @@ class HeartbeatView(HotView):
 class SubmitView(HotView):
     @extend_schema(operation_id="submit", request=serializers.SubmitSerializer, responses=serializers.ReceiptSerializer)
     def post(self, request: Request, id: str) -> HttpResponse:
-        """Hand in the page; repeating it changes nothing."""
+        """Hand in the page, and claim the next one with it if you say so; repeating it changes nothing."""
         sent = read(request, Submit)
         answers = {answer.position: answer.value for answer in sent.answers}
         if len(answers) < len(sent.answers):
             raise Invalid("a position is answered twice")
-        return pages.receipt(assignments.submit(_mine(request, id), answers, sent.active_s))
+        lease = assignments.submit(_mine(request, id), answers, sent.active_s)
+        return pages.receipt(lease, _next(worker_of(request), lease) if sent.next else None)
 
 
 def worker_of(request: Request) -> Worker:
@@ -113,6 +115,14 @@ def _path(error: Exception) -> str:
 def _project(public_id: str) -> int:
     """The key of the project with this name: neither ever changes. What it allows, the claim itself looks up."""
     return get_object_or_404(Project.objects.only("pk"), public_id=public_id).pk
+
+
+def _next(worker: Worker, lease: Assignment) -> Assignment | None:
+    """The page after this one; None where a claim would be refused: it says why."""
+    try:
+        return assignments.claim(worker, Project(pk=lease.project_id))
+    except DomainError:
+        return None
 
 
 def _mine(request: Request, id: str) -> Assignment:

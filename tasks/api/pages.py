@@ -49,6 +49,7 @@ class Receipt(msgspec.Struct):
     active_s: int
     score: float | None
     refused: list[int]
+    next: Page | None
 
 
 class Kept(msgspec.Struct):
@@ -60,8 +61,12 @@ class Kept(msgspec.Struct):
 
 def page(lease: Assignment) -> HttpResponse:
     """A lease with all that is needed to do it; 201 where a claim has just made it."""
+    return answer(shown(lease), 201 if lease.is_new else 200)
+
+
+def shown(lease: Assignment) -> Page:
     agreed = terms.of(lease.batch_id)
-    shown = Page(
+    return Page(
         id=lease.public_id,
         project=agreed.project_id,
         batch=agreed.batch_id,
@@ -82,16 +87,25 @@ def page(lease: Assignment) -> HttpResponse:
         ],
         draft=lease.draft,
     )
-    return answer(shown, 201 if lease.is_new else 200)
 
 
-def receipt(lease: Assignment) -> HttpResponse:
-    """That a page was handed in, and what of it came too late."""
-    return answer(Receipt(lease.public_id, lease.state, lease.submitted_at, lease.active_s, lease.score, lease.refused))
+def receipt(lease: Assignment, following: Assignment | None) -> HttpResponse:
+    """That a page was handed in, what of it came too late, and the one that follows."""
+    return answer(
+        Receipt(
+            id=lease.public_id,
+            state=lease.state,
+            submitted_at=lease.submitted_at,
+            active_s=lease.active_s,
+            score=lease.score,
+            refused=lease.refused,
+            next=shown(following) if following else None,
+        )
+    )
 
 
-def answer(shown: msgspec.Struct, status: int = 200) -> HttpResponse:
-    return HttpResponse(msgspec.json.encode(shown), status=status, content_type="application/json")
+def answer(said: msgspec.Struct, status: int = 200) -> HttpResponse:
+    return HttpResponse(msgspec.json.encode(said), status=status, content_type="application/json")
 
 
 def _raw(text: str) -> msgspec.Raw:

@@ -99,6 +99,7 @@ class ReceiptSerializer(Strict):
     active_s = serializers.IntegerField()
     score = serializers.FloatField(allow_null=True, help_text="Of a practice.")
     refused = serializers.ListField(child=serializers.IntegerField(), help_text="Positions that came too late.")
+    next = PageSerializer(allow_null=True, help_text="Null: not asked for, or there is none; a claim says why.")
 
 
 class HeartbeatSerializer(Strict):
@@ -118,6 +119,7 @@ class AnswerInSerializer(Strict):
 class SubmitSerializer(Strict):
     answers = AnswerInSerializer(many=True)
     active_s = serializers.IntegerField(required=False, min_value=0)
+    next = serializers.BooleanField(required=False, help_text="Claim the next page of the project with it.")
 
 
 class PositionSerializer(Strict):

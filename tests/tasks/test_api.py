@@ -181,3 +181,21 @@ def test_many_answers_are_accepted_by_name_in_one_look_up_and_all_or_none(batch,
     assert (refused.status_code, refused.json()["detail"]) == (404, "answers[3]: there is no such answer")
     assert set(Answer.objects.values_list("state", flat=True)) == {"submitted"}
     assert post(as_rita, f"batches/{batch.public_id}/accept", {"answers": ids}).json() == {"accepted": 3}
+
+
+def test_a_submit_brings_the_next_page_if_asked_to_and_says_the_same_again(batch, as_wes):
+    page = claimed(as_wes, batch).json()
+    answers = [{"position": task["position"], "value": {"animal": "cat"}} for task in page["tasks"]]
+    submit = f"assignments/{page['id']}/submit"
+    receipt = post(as_wes, submit, {"answers": answers, "next": True}).json()
+    assert (receipt["state"], len(receipt["next"]["tasks"])) == ("submitted", 1)
+    assert post(as_wes, submit, {"answers": answers, "next": True}).json() == receipt
+    assert claimed(as_wes, batch).json() == receipt["next"]
+    assert post(as_wes, submit, {"answers": answers}).json() == {**receipt, "next": None}
+
+
+def test_a_submit_of_the_last_page_has_none_to_follow(batch, as_wes):
+    work.work(work.worker(), batch)
+    page = claimed(as_wes, batch).json()
+    answers = [{"position": task["position"], "value": {"animal": "cat"}} for task in page["tasks"]]
+    assert post(as_wes, f"assignments/{page['id']}/submit", {"answers": answers, "next": True}).json()["next"] is None
