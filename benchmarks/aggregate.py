@@ -1,10 +1,10 @@
 """Are our labels more often right than the majority's, and what does that cost?
 
-    python benchmarks/aggregate.py [FOLDER ...]
+    python benchmarks/aggregate.py [--full] [FOLDER ...]
 
-A folder holds answers.csv (task, worker, label) and truth.csv (task, label); without one, crowds are drawn. One line
-each: the share of labels that are right (ties share the credit) for the majority and for ours, and our CPU time, also
-over the majority's in this run.
+A folder holds answers.csv (task, worker, label) and truth.csv (task, label); without one, crowds are drawn, of up to
+1,000,000 answers (with --full: 5,000,000). One line each: the share of labels that are right (ties share the credit)
+for the majority and for ours, and our CPU time, also over the majority's in this run.
 """
 
 import csv
@@ -83,12 +83,14 @@ def line(name: str, answers: Answers, truth: dict[int, int]) -> str:
     return f"{name:20} {len(answers[0]):9,} {answers[5]:7} {right[0]:8.4f} {right[1]:8.4f} {seconds:8.3f} {ratio:6.1f}x"
 
 
-def main(folders: list[str]) -> None:
+def main(asked: list[str]) -> None:
     """Print the table."""
+    folders = [name for name in asked if name != "--full"]
+    sizes = (2_000, 20_000, 200_000, 1_000_000) if "--full" in asked else (2_000, 20_000, 200_000)
     print(f"{'crowd':20} {'answers':>9} {'classes':>7} {'majority':>8} {'ours':>8} {'CPU s':>8} {'ratio':>7}")
     for folder in folders:
         print(line(Path(folder).name, *read(Path(folder))), flush=True)
-    for n_tasks in () if folders else (2_000, 20_000, 200_000):
+    for n_tasks in () if folders else sizes:
         print(line("drawn", *drawn(n_tasks)), flush=True)
 
 

@@ -147,6 +147,11 @@ def test_adding_up_a_thousand_marks_reads_nothing_that_they_count(batch):
     at_most(1000 * 10, plans.of(tallies.fold))
 
 
+def test_a_run_of_consensus_touches_what_was_answered_and_not_the_rest_of_the_batch(batch):
+    consensus.update(batch)
+    at_most(load.HISTORY * 60, plans.of(lambda: consensus.update(batch)))
+
+
 def test_lists_read_one_page(batch, veteran):
     of_batch = Answer.objects.filter(batch=batch, attempt=0, submitted_at__isnull=False).order_by("-pk")
     at_most(1500, plans.of(lambda: list(of_batch[:50])))
