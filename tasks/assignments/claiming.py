@@ -143,7 +143,8 @@ def _new_cursor(worker: Worker, batch: int) -> int:
 def _from_batch(wanted: seats.Wanted, standing: Standing) -> tuple[Assignment | None, bool]:
     """A page; otherwise whether all of the batch was looked at."""
     if wanted.keys is not None:
-        return seats.give(wanted) or seats.give(replace(wanted, size=1), wait=True), True
+        picked = seats.give(wanted) or seats.give(replace(wanted, size=1), wait=True)
+        return picked or _of_other_tab(wanted), True
     if standing.is_searched:
         return None, True
     after = seats.HEAD if standing.cursor is None else (standing.priority, standing.pos)

@@ -144,6 +144,14 @@ def test_control_looking_for_a_lease_before_making_one_fails_for_the_second_clic
     assert sorted(type(one).__name__ for one in ended) == sorted(["Assignment", IntegrityError.__name__])
 
 
+def test_a_double_click_on_a_claim_that_picks_leases_one_page():
+    batch = work.published(items=9, pick_column="text")
+    wes = work.worker()
+    leases = race(*[lambda: assignments.claim(wes, batch.project, pick=["item 1", "item 2"])] * 8)
+    assert len({lease.pk for lease in leases}) == 1
+    assert Answer.objects.count() == 2
+
+
 def test_a_double_click_on_submit_takes_the_page_once():
     batch = work.published(items=3)
     lease = assignments.claim(work.worker(), batch.project)
