@@ -23,8 +23,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
         A server that ended the connection, or died, leaves that on it: its farewell or the end of the stream.
         """
-        if self.errors_occurred or self.connection.closed:
-            return super().is_usable()
+        if self.connection.closed:
+            return False
         watch = select.poll()
         watch.register(self.connection.fileno(), select.POLLIN)
-        return super().is_usable() if watch.poll(0) else True
+        return super().is_usable() if self.errors_occurred or watch.poll(0) else True
