@@ -11,6 +11,8 @@ import django
 
 from tests.faults.ground import Ground
 
+LIMITS = {"API_A_SECOND": "0", "HOT_A_SECOND": "0", "PREPAYMENTS_AN_HOUR": "1000000", "PUBLISHED_AN_HOUR": "1000000"}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
@@ -21,7 +23,7 @@ def main() -> None:
     seed = options.seed or secrets.randbelow(10**6) + 1
     with tempfile.TemporaryDirectory(prefix="manyhands-faults-") as folder, Ground(Path(folder)) as ground:
         own = {"DATABASE_URL": ground.url(), "MEDIA_ROOT": f"{folder}/media", "SECRET_KEY": secrets.token_urlsafe(50)}
-        os.environ |= {**own, "DJANGO_SETTINGS_MODULE": "marketplace.settings", "LOG_LEVEL": "ERROR"}
+        os.environ |= {**own, **LIMITS, "DJANGO_SETTINGS_MODULE": "marketplace.settings", "LOG_LEVEL": "ERROR"}
         sys.exit(faults(ground, seed, options))
 
 

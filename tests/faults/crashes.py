@@ -3,6 +3,7 @@
 import threading
 import time
 from random import Random
+from typing import Any
 
 from tasks import decisions
 from tasks.models import Answer
@@ -13,7 +14,9 @@ from tests.faults.outcome import Outcome
 from tests.tasks import work
 
 CLIENTS = 12
+PLENTY: dict[str, Any] = {"redundancy_min": CLIENTS, "redundancy_max": CLIENTS, "gold_share": 0.1}  # 12,000 pages
 RECOVERED_WITHIN_S = 5.0  # after PostgreSQL was restarted: the first request that is done again
+SET_S = 0.5  # until what holds up a submit is in its place
 WAITING = "wait_event_type = 'Lock'"
 ENDED_WITHIN_S = 90.0  # a sweep that was queued in a killed cluster is queued again after 15 s
 
@@ -24,7 +27,7 @@ def people(stage: Stage, seen: Seen, count: int = CLIENTS) -> list[Person]:
 
 def server_killed_in_a_claim(stage: Stage, rng: Random, times: int) -> Outcome:
     """F1: kill -9 one or all server processes in the middle of claims, where they write their answers."""
-    batch, web, seen = published(3000, 60, gold_share=0.1), stage.web(), Seen()
+    batch, web, seen = published(3000, 60, **PLENTY), stage.web(), Seen()
     with at_work(people(stage, seen), batch.project):
         for number in range(times):
             time.sleep(RESPAWN_S if number else 1)
@@ -42,17 +45,13 @@ def server_killed_around_a_submit(stage: Stage, rng: Random, times: int) -> Outc
     batch, web, seen = published(600), stage.web(), Seen()
     crowd = people(stage, seen, 8)
     found: list[str] = []
-    moments = [  # what the last of it waits for, in which mode, with which statement
-        ("tasks_answer", "SHARE", "%UPDATE%tasks_answer%"),
-        ("marketplace_item", "ACCESS EXCLUSIVE", "%SELECT%marketplace_item%"),
-    ]
     for number in range(times):
         pages = [(person, person.claim(batch.project).body) for person in crowd]
-        threads = [threading.Thread(target=person.submit, args=[page]) for person, page in pages]
+        threads = [threading.Timer(SET_S, person.submit, [page]) for person, page in pages]
         time.sleep(RESPAWN_S if number else 0)
         for thread in threads:
             thread.start()
-        with stage.held_up(*moments[number % 2], 4):
+        with stage.untold(4) if number % 2 else stage.held_up("tasks_answer", "SHARE", "%UPDATE%tasks_answer%", 4):
             apart.kill(*web.processes())
         for thread in threads:
             thread.join()
@@ -65,7 +64,7 @@ def server_killed_around_a_submit(stage: Stage, rng: Random, times: int) -> Outc
 
 def database_restarted(stage: Stage, rng: Random, times: int) -> Outcome:
     """F4: PostgreSQL ends at once under load and starts again; it recovers what it had acknowledged."""
-    batch, seen, took = published(3000, 60, gold_share=0.1, accept_after_s=0), Seen(), []
+    batch, seen, took = published(3000, 60, **PLENTY, accept_after_s=0), Seen(), []
     stage.web()
     stage.cluster()
     with at_work(people(stage, seen), batch.project):
@@ -83,7 +82,7 @@ def database_restarted(stage: Stage, rng: Random, times: int) -> Outcome:
 
 def backends_terminated(stage: Stage, rng: Random, times: int) -> Outcome:
     """F5: connections cut by the database, at random and in the middle of a claim."""
-    batch, seen = published(3000, 60, gold_share=0.1, accept_after_s=0), Seen()
+    batch, seen = published(3000, 60, **PLENTY, accept_after_s=0), Seen()
     stage.web()
     stage.cluster()
     with at_work(people(stage, seen), batch.project):

@@ -60,14 +60,24 @@ class Ground:
 
     def restart_at_once(self) -> float:
         """What `pg_ctl restart -m immediate` does: no checkpoint, no goodbye; the moment in which it was gone."""
-        pid = int((Path(self.at["DATA"]) / "postmaster.pid").read_text().split()[0])
-        os.kill(pid, signal.SIGQUIT)
+        pid = self._tell(signal.SIGQUIT)
         apart.until(lambda: not apart.is_running(pid))
         gone_at = time.monotonic()
         assert self.keeper.stdin
         print("again", file=self.keeper.stdin, flush=True)
         self._heard()
         return gone_at
+
+    def commit_with(self, replica: str) -> None:
+        """Have every commit wait for this replica, once it is written here; where it has no name, for none."""
+        with open(self.at["SETTINGS"], "a") as settings:
+            print(f"synchronous_standby_names = '{replica}'", file=settings)
+        self._tell(signal.SIGHUP)
+
+    def _tell(self, message: signal.Signals) -> int:
+        pid = int((Path(self.at["DATA"]) / "postmaster.pid").read_text().split()[0])
+        os.kill(pid, message)
+        return pid
 
     def _heard(self) -> str:
         assert self.keeper.stdout
@@ -143,7 +153,8 @@ class Stage:
         """Have the database end some of these connections, drawn at random."""
         self.ask(
             f"""SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                WHERE datname = current_database() AND pid <> pg_backend_pid() AND {which}
+                WHERE datname = current_database() AND backend_type = 'client backend'
+                    AND pid <> pg_backend_pid() AND {which}
                 ORDER BY random() LIMIT {most}"""
         )
 
@@ -179,6 +190,17 @@ class Stage:
             database.execute(f"SELECT pg_advisory_lock({STOP})")
             apart.until(lambda: self.ask(stopped, [f"%{table}%"]), STOPPED_WITHIN_S)
             yield
+
+    @contextmanager
+    def untold(self, count: int) -> Iterator[None]:
+        """Have commits wait when they are written, as for a replica that is away; enter when so many do."""
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'SyncRep'"
+        try:
+            self.ground.commit_with("away")
+            apart.until(lambda: len(self.ask(waiting)) >= count, STOPPED_WITHIN_S)
+            yield
+        finally:
+            self.ground.commit_with("")
 
     def _start(self, shift_s: int, *arguments: str) -> subprocess.Popen[str]:
         environment = {}

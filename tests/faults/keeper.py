@@ -10,7 +10,7 @@ import sys
 import time
 from pathlib import Path
 
-from marketplace.core.embedded import place, server
+from marketplace.core.embedded import install, place, server
 
 PATIENCE_S = 30.0
 
@@ -19,7 +19,9 @@ def main(root: Path) -> None:
     settings = server.settings(root)
     try:
         server.ensure(root)
-        print(json.dumps({**settings, "DATA": str(place.of(root).data)}), flush=True)
+        here = place.of(root)
+        files = {"DATA": str(here.data), "SETTINGS": str(install.settings_file(here))}
+        print(json.dumps({**settings, **files}), flush=True)
         for _ in sys.stdin:
             while not server.answers(root):  # its guardian may not have noticed yet
                 server.ensure(root)

@@ -5,7 +5,7 @@ import json
 import random
 import threading
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -27,6 +27,7 @@ AGAIN_S = 0.05
 ANIMALS = ("cat", "dog", "owl")
 
 Body = dict[str, Any]
+Values = dict[int, Any]  # by position
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,8 @@ class Seen:
 
     is_calm: bool = False  # nothing is killed: a fault of the server is a failure
     claims: dict[str, int] = field(default_factory=dict)  # assignment -> worker
-    submits: dict[str, Body] = field(default_factory=dict)  # assignment -> the first answer to its submit
+    sent: dict[str, list[Values]] = field(default_factory=dict)  # assignment -> what was handed in before any receipt
+    submits: dict[str, Body] = field(default_factory=dict)  # assignment -> its first receipt
     statuses: Counter[int] = field(default_factory=Counter)
     broken: int = 0  # connections that ended without an answer
     claim_s: list[float] = field(default_factory=list)
@@ -74,7 +76,7 @@ class Person:
         while True:
             reply = self._send(path, json.dumps({} if body is None else body))
             if reply and reply.status < 500:
-                if reply.status in (401, 403):
+                if reply.status in (401, 403, 429):
                     self.seen.failures.append(f"{path} was refused with {reply.status}")
                 if reply.is_done:
                     self.seen.done_at = time.monotonic()
@@ -95,7 +97,10 @@ class Person:
     def submit(self, page: Body, animal: str = "") -> Reply:
         """Hand in an answer to every task of a page, at random unless said which."""
         held = [task["position"] for task in page["tasks"] if task["state"] in ("leased", "submitted")]
-        answers = [{"position": n, "value": {"animal": animal or random.choice(ANIMALS)}} for n in held]
+        values = {n: {"animal": animal or random.choice(ANIMALS)} for n in held}
+        if page["id"] not in self.seen.submits:
+            self.seen.sent.setdefault(page["id"], []).append(values)
+        answers = [{"position": n, "value": value} for n, value in values.items()]
         reply = self.post(f"assignments/{page['id']}/submit", {"answers": answers})
         if reply.is_done:
             self.seen.submits.setdefault(page["id"], reply.body)
@@ -187,10 +192,17 @@ def untrue(seen: Seen) -> list[str]:
     handed_in = set(Assignment.objects.filter(state="submitted").values_list("public_id", flat=True))
     if lost := sorted(seen.submits.keys() - handed_in):
         found.append(f"{len(lost)} acknowledged submits are lost ({lost[0]})")
+    kept: dict[str, Values] = defaultdict(dict)
     rows = Answer.objects.filter(assignment__public_id__in=seen.submits, submitted_at__isnull=False)
-    kept = {(row[0], row[1]): row[2] for row in rows.values_list("assignment__public_id", "position", "value")}
-    told = {(page, task["position"]): task["value"] for page, body in seen.submits.items() for task in body["tasks"]
-            if task["state"] in ("submitted", "accepted", "rejected", "excluded")}  # fmt: skip
-    if changed := [answer for answer, value in told.items() if kept.get(answer) != value]:
-        found.append(f"{len(changed)} acknowledged answers are lost or changed ({changed[0]})")
+    for page, position, value in rows.values_list("assignment__public_id", "position", "value"):
+        kept[page][position] = value
+    if changed := [
+        page for page, receipt in seen.submits.items() if not was_sent(kept[page], seen.sent[page], receipt)
+    ]:
+        found.append(f"the acknowledged answers of {len(changed)} pages are lost or changed ({changed[0]})")
     return found
+
+
+def was_sent(kept: Values, sent: Sequence[Values], receipt: Body) -> bool:
+    """Whether these answers are one of those that were handed in, but for what came too late."""
+    return kept in [{n: value for n, value in values.items() if n not in receipt["refused"]} for values in sent]

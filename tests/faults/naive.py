@@ -62,11 +62,11 @@ def doubles_not_noticed() -> None:
             return _lease(worker, batch, _taken(worker, batch))
 
     def submit(assignment: Any, answers: Any, active_s: Any = None) -> Any:
-        at = clock.now()
-        for answer in Answer.objects.filter(assignment=assignment):
+        at, lease = clock.now(), _named(assignment)
+        for answer in Answer.objects.filter(assignment=lease):
             _answered(answer, answers, at)
-        Assignment.objects.filter(pk=assignment.pk).update(state="submitted", submitted_at=at)
-        return Assignment.objects.get(pk=assignment.pk)
+        Assignment.objects.filter(pk=lease.pk).update(state="submitted", submitted_at=at)
+        return _named(assignment)
 
     _claims_by(claim)
     assignments.submit = submit
@@ -75,10 +75,10 @@ def doubles_not_noticed() -> None:
 def submits_in_two_transactions() -> None:
     from marketplace.core import clock, states
     from tasks import assignments
-    from tasks.models import Answer, Assignment
+    from tasks.models import Answer
 
     def submit(assignment: Any, answers: Any, active_s: Any = None) -> Any:
-        lease = Assignment.objects.get(pk=assignment.pk)
+        lease = _named(assignment)
         if lease.state != "submitted":
             states.move(lease, "submitted", submitted_at=clock.now())
             for answer in Answer.objects.filter(assignment=lease, state="leased"):
@@ -95,14 +95,15 @@ def submits_without_a_lock() -> None:
     from tasks.models import Answer, Assignment
 
     def submit(assignment: Any, answers: Any, active_s: Any = None) -> Any:
-        if Assignment.objects.get(pk=assignment.pk).state != "open":
+        lease = _named(assignment)
+        if lease.state != "open":
             raise LeaseEnded()
         time.sleep(WINDOW_S)
         with transaction.atomic():
-            for answer in Answer.objects.filter(assignment=assignment):
+            for answer in Answer.objects.filter(assignment=lease):
                 _answered(answer, answers, clock.now())
-            Assignment.objects.filter(pk=assignment.pk).update(state="submitted", submitted_at=clock.now())
-        return Assignment.objects.get(pk=assignment.pk)
+            Assignment.objects.filter(pk=lease.pk).update(state="submitted", submitted_at=clock.now())
+        return _named(assignment)
 
     assignments.submit = submit
 
@@ -211,6 +212,13 @@ def _lease(worker: Any, batch: Any, tasks: list[int]) -> Any:
         )  # fmt: skip
     lease.is_new = True
     return lease
+
+
+def _named(assignment: Any) -> Any:
+    """The lease of this name and worker, for that is all that callers know of it."""
+    from tasks.models import Assignment
+
+    return Assignment.objects.get(public_id=assignment.public_id, worker=assignment.worker_id)
 
 
 def _answered(answer: Any, answers: dict[int, Any], at: datetime) -> None:
