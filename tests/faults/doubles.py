@@ -185,11 +185,11 @@ def lock_order(stage: Stage, rng: Random, times: int) -> Outcome:
     ]
     with swept.listening():
         found = [f"a client failed: {ended!r}" for ended in race(*calls) if ended is not None]
-    if faults := {status: n for status, n in seen.statuses.items() if status >= 500}:
-        found.append(f"faults of the server were shown: {faults}")
     deadlocks = stage.ask("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")[0][0]
     if deadlocks:
         found.append(f"the database broke {deadlocks} deadlocks")
+    if faults := {status: n for status, n in seen.statuses.items() if status >= 500}:
+        found.append(f"faults of the server were shown: {faults}")
     asked = sum(seen.statuses.values())
     done = f"{asked} requests, {swept.count} sweeps in {times} s"
     return Outcome(done, asked + swept.count, [*found[:3], *swept.failed[:3], *problems(seen)])

@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from django.utils.module_loading import import_string
 
 WINDOW_S = 0.1  # how long a naive verb stops between looking and writing
+SWEPT_AGAIN_S = 3.0  # more than it takes until a sweep is due again
 OPEN_TASKS = """SELECT t.id FROM tasks_task t WHERE t.batch_id = %s AND t.open AND NOT EXISTS (
                     SELECT 1 FROM tasks_answer a WHERE a.task_id = t.id AND a.worker_id = %s)
                 ORDER BY t.priority, t.pos LIMIT %s FOR UPDATE OF t SKIP LOCKED"""
@@ -162,7 +163,7 @@ def settles_without_locks() -> None:
 
     sweeps._try_lock = lambda name: True
     sweeps.run = run
-    _settles_after(10 * WINDOW_S)
+    _settles_after(SWEPT_AGAIN_S)
 
 
 def settles_in_two_transactions() -> None:
