@@ -59,16 +59,18 @@ def measure(crowd: list[Person], batch: Batch, seen: Seen, seconds: float) -> fl
 
 
 def many_more(stage: Stage, batch: int, count: int) -> None:
-    """So many more tasks, and the money for them."""
+    """So many more tasks in random order, neighbours in the queue far apart on the disk, and the money for them."""
     stage.ask(
         """WITH made AS (
                INSERT INTO marketplace_item (dataset_id, version, payload, content_hash)
                SELECT b.dataset_id, 1, jsonb_build_object('text', n), decode(md5(n::text), 'hex')
                FROM tasks_batch b, generate_series(1, %s) n WHERE b.id = %s RETURNING id)
            INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken)
-           SELECT %s, id, 'open', 0, id, 1, 0 FROM made""",
+           SELECT %s, id, 'open', 0, place, 1, 0
+           FROM (SELECT id, row_number() OVER (ORDER BY md5(id::text)) AS place FROM made) AS shuffled ORDER BY id""",
         [count, batch, batch],
     )
+    stage.ask("VACUUM ANALYZE tasks_task")  # as a table that has grown is, in time
     terms = Batch.objects.get(pk=batch)
     reserves.add(
         terms.subject, "answers", count * (terms.price_micros + money.fee_micros(terms.price_micros, terms.fee_bp))
