@@ -20,7 +20,8 @@ from psycopg.sql import SQL, Identifier
 from tests import apart
 
 ROOT = Path(__file__).resolve().parents[2]
-HOST, FIRST_PORT = "127.0.0.1", 8900
+HOST = "127.0.0.1"
+FIRST_PORT = 20_000 + os.getpid() % 10_000  # two runs at once do not meet
 PROCESSES = 2  # of the web server
 HOLD_S, HOLD_TRIES = 6.0, 8
 STOP, STOPPED_WITHIN_S = 4711, 30.0  # an advisory lock of no meaning elsewhere
