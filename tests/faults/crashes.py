@@ -14,7 +14,7 @@ from tests.faults.outcome import Outcome
 from tests.tasks import work
 
 CLIENTS = 12
-PLENTY: dict[str, Any] = {"redundancy_min": CLIENTS, "redundancy_max": CLIENTS, "gold_share": 0.1}  # 12,000 pages
+PLENTY: dict[str, Any] = {"redundancy_min": CLIENTS, "redundancy_max": CLIENTS}  # each task for all of them
 RECOVERED_WITHIN_S = 5.0  # after PostgreSQL was restarted: the first request that is done again
 SET_S = 0.5  # until what holds up a submit is in its place
 WAITING = "wait_event_type = 'Lock'"
@@ -27,7 +27,7 @@ def people(stage: Stage, seen: Seen, count: int = CLIENTS) -> list[Person]:
 
 def server_killed_in_a_claim(stage: Stage, rng: Random, times: int) -> Outcome:
     """F1: kill -9 one or all server processes in the middle of claims, where they write their answers."""
-    batch, web, seen = published(3000, 60, **PLENTY), stage.web(), Seen()
+    batch, web, seen = published(3000, 60, **PLENTY, gold_share=0.1), stage.web(), Seen()
     with at_work(people(stage, seen), batch.project):
         for number in range(times):
             time.sleep(RESPAWN_S if number else 1)
@@ -64,7 +64,7 @@ def server_killed_around_a_submit(stage: Stage, rng: Random, times: int) -> Outc
 
 def database_restarted(stage: Stage, rng: Random, times: int) -> Outcome:
     """F4: PostgreSQL ends at once under load and starts again; it recovers what it had acknowledged."""
-    batch, seen, took = published(3000, 60, **PLENTY, accept_after_s=0), Seen(), []
+    batch, seen, took = published(3000, 60, **PLENTY, gold_share=0.1, accept_after_s=0), Seen(), []
     stage.web()
     stage.cluster()
     with at_work(people(stage, seen), batch.project):
@@ -82,7 +82,7 @@ def database_restarted(stage: Stage, rng: Random, times: int) -> Outcome:
 
 def backends_terminated(stage: Stage, rng: Random, times: int) -> Outcome:
     """F5: connections cut by the database, at random and in the middle of a claim."""
-    batch, seen = published(3000, 60, **PLENTY, accept_after_s=0), Seen()
+    batch, seen = published(3000, 60, **PLENTY, gold_share=0.1, accept_after_s=0), Seen()
     stage.web()
     stage.cluster()
     with at_work(people(stage, seen), batch.project):
@@ -100,7 +100,7 @@ def backends_terminated(stage: Stage, rng: Random, times: int) -> Outcome:
 
 def cluster_killed(stage: Stage, rng: Random, times: int) -> Outcome:
     """F18: kill -9 a cluster while a settlement is paid and not yet noted."""
-    batch, seen = published(300, accept_after_s=0), Seen()
+    batch, seen = published(300, **PLENTY, accept_after_s=0), Seen()
     stage.web()
     crowd = people(stage, seen)
     for _ in range(times):
@@ -118,7 +118,7 @@ def cluster_killed(stage: Stage, rng: Random, times: int) -> Outcome:
 
 def two_clusters(stage: Stage, rng: Random, times: int) -> Outcome:
     """F10: two clusters run the same sweeps at once, and one of them is killed and started again."""
-    batch, seen = published(200 * times, 10, gold_share=0.1, accept_after_s=0), Seen()
+    batch, seen = published(600 * times, 10, **PLENTY, gold_share=0.1, accept_after_s=0), Seen()
     stage.web()
     clusters = [stage.cluster(), stage.cluster()]
     with at_work(people(stage, seen), batch.project):
