@@ -9,13 +9,10 @@ the same run: COPY TO STDOUT of one statement that joins the same columns, to a 
 is the median over the rounds of what the anchor took, over what the download took.
 """
 
-import multiprocessing
 import os
-import re
 import statistics
 import sys
 import time
-from collections.abc import Callable
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
@@ -32,6 +29,7 @@ from django.db import connection  # noqa: E402
 from django.test import Client  # noqa: E402
 from django.test.utils import setup_test_environment  # noqa: E402
 
+from benchmarks.crowd.fresh import apart, memory  # noqa: E402
 from marketplace import accounts, datasets, projects  # noqa: E402
 from marketplace.core import clock  # noqa: E402
 from marketplace.models import User  # noqa: E402
@@ -126,25 +124,6 @@ def download(database: str, batch: str, format: str, result: Connection) -> None
     for block in response.streaming_content:
         rows += block.count(b"\n")
     result.send((rows, time.perf_counter() - begin, memory("VmHWM") - idle))
-
-
-def memory(name: str) -> int:
-    """Bytes of this process: held now (VmRSS) or at most so far (VmHWM)."""
-    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
-def apart(function: Callable[..., None], *arguments: Any) -> Any:
-    """What a function sends from a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=function, args=(*arguments, there))
-    process.start()
-    there.close()
-    try:
-        return here.recv()
-    finally:
-        process.join()
 
 
 def read(batch: Batch) -> float:

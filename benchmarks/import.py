@@ -14,9 +14,7 @@ column is the median over the rounds of what the anchor took, over what the impo
 import csv
 import io
 import json
-import multiprocessing
 import os
-import re
 import statistics
 import sys
 import tempfile
@@ -37,6 +35,7 @@ from django.conf import settings  # noqa: E402
 from django.core.files.base import File  # noqa: E402
 from django.db import connection, transaction  # noqa: E402
 
+from benchmarks.crowd.fresh import apart, memory  # noqa: E402
 from marketplace import accounts, datasets  # noqa: E402
 from marketplace.models import Dataset, Import, User  # noqa: E402
 
@@ -112,25 +111,6 @@ def steps(database: str, media: str, import_pk: int, result: Connection) -> None
     while datasets.import_step(import_pk):
         pass
     result.send((time.perf_counter() - begin, memory("VmHWM") - idle))
-
-
-def memory(name: str) -> int:
-    """Bytes of this process: held now (VmRSS) or at most so far (VmHWM)."""
-    found = re.search(rf"^{name}:\s+(\d+) kB", Path("/proc/self/status").read_text(), re.MULTILINE)
-    return int(found[1]) * 1024 if found else 0
-
-
-def apart(function: Callable[..., None], *arguments: Any) -> Any:
-    """What a function sends from a fresh process."""
-    context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=function, args=(*arguments, there))
-    process.start()
-    there.close()
-    try:
-        return here.recv()
-    finally:
-        process.join()
 
 
 def copied(run: Import) -> float:
