@@ -2,7 +2,7 @@
 
 Gold has no seats (bought = taken = 0); no statement here touches it. Locks are taken in one order: the batch where its
 queue epoch or its gold is written, then tasks by primary key. One statement locks, the next one updates: a single one
-locks twice, and where others refer to the row, that can deadlock.
+locks twice, and where others refer to the row, that can deadlock; not so where it locks FOR UPDATE, as a claim does.
 """
 
 from collections.abc import Iterable, Sequence

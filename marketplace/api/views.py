@@ -16,10 +16,9 @@ from rest_framework.response import Response
 from marketplace import accounts, datasets, projects
 from marketplace.api import serializers as say
 from marketplace.api.authentication import HasScope, IsPerson, person
+from marketplace.asgi import FORM_MOST_BYTES
 from marketplace.core import replies
 from marketplace.models import ApiKey, BadRow, Dataset, Import, Membership, Organisation, Project
-
-FORM_MOST_BYTES = 1_000_000  # what a form may hold beside its file
 
 
 class View(GenericAPIView[Any]):

@@ -2,7 +2,6 @@ import pytest
 from django.db import DatabaseError, connection, transaction
 
 from marketplace.core import statements
-from tests import apart
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE '%%twice the number%%'"
 TWICE = 'SELECT 2 * %(number)s::bigint AS "twice the number"'
@@ -53,15 +52,3 @@ def test_whoever_watches_statements_sees_these_too():
     with connection.execute_wrapper(watch):
         statements.rows("SELECT 1", {})
     assert seen == ["SELECT 1"]
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_connection_that_was_cut_is_replaced_before_the_next_request():
-    connection.ensure_connection()
-    cut = connection.connection.info.backend_pid
-    assert connection.is_usable()
-    with apart.database() as url, apart.psycopg.connect(url) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [cut])
-        apart.until(lambda: not connection.is_usable())
-        connection.close_if_unusable_or_obsolete()
-        assert statements.rows("SELECT pg_backend_pid()", {})[0][0] != cut
