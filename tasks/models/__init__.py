@@ -1,0 +1,26 @@
+"""The work: what is bought, who leased it, what was answered, and what was decided about it."""
+
+from tasks.models.batches import Batch, Figures, Mark, Tally
+from tasks.models.decisions import Appeal, Decision, Evidence, EvidenceVoid
+from tasks.models.gold import Gold
+from tasks.models.labels import Consensus, ConsensusChange
+from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
+
+__all__ = [
+    "BEGINNING",
+    "Answer",
+    "Appeal",
+    "Assignment",
+    "Batch",
+    "Consensus",
+    "ConsensusChange",
+    "Cursor",
+    "Decision",
+    "Evidence",
+    "EvidenceVoid",
+    "Figures",
+    "Gold",
+    "Mark",
+    "Tally",
+    "Task",
+]

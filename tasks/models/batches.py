@@ -1,0 +1,129 @@
+"""What is bought: a dataset version put to work, and the counts of what became of it."""
+
+from typing import Self
+
+from django.db import models
+from django.db.models import F, Q
+
+from marketplace.core.ids import PublicIdField
+from marketplace.core.states import known
+from marketplace.models import Dataset, Mode, Project, User
+
+
+class BatchQuerySet(models.QuerySet["Batch"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(project__organisation__memberships__user=user)
+
+    def workable(self) -> Self:
+        return self.filter(
+            state=Batch.State.OPEN, project__state=Project.State.OPEN, project__organisation__frozen_at=None
+        )
+
+
+class Batch(models.Model):
+    """A dataset version put to work: everything that was agreed when it was published, pinned."""
+
+    class State(models.TextChoices):
+        FILLING = "filling"  # a job is making its tasks
+        OPEN = "open"
+        CLOSED = "closed"
+
+    MOVES = {State.FILLING: {State.OPEN, State.CLOSED}, State.OPEN: {State.CLOSED}}
+
+    public_id = PublicIdField("bat")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="batches")
+    number = models.PositiveIntegerField()
+    state = models.CharField(max_length=10, choices=State, default=State.FILLING)
+    dataset = models.ForeignKey(Dataset, models.PROTECT, related_name="+")
+    dataset_version = models.PositiveIntegerField()
+    schema = models.JSONField()
+    schema_version = models.PositiveIntegerField()
+    mode = models.CharField(max_length=10, choices=Mode)
+    currency = models.CharField(max_length=3)
+    price_micros = models.BigIntegerField()
+    fee_bp = models.PositiveIntegerField()
+    redundancy_min = models.PositiveSmallIntegerField()
+    redundancy_max = models.PositiveSmallIntegerField()
+    target_confidence = models.FloatField()
+    page_size = models.PositiveSmallIntegerField()
+    lease_s = models.PositiveIntegerField()
+    accept_after_s = models.PositiveIntegerField()
+    appeal_window_s = models.PositiveIntegerField()
+    gold_share = models.FloatField()
+    practice_size = models.PositiveSmallIntegerField()
+    pass_mark = models.FloatField()
+    pick_column = models.CharField(max_length=80, blank=True)
+    items = models.BigIntegerField(default=0, help_text="Items that became tasks to answer.")
+    filled_to = models.BigIntegerField(default=0, help_text="The last item the filling job has come to.")
+    gold_bought = models.BigIntegerField(default=0)
+    gold_taken = models.BigIntegerField(default=0, help_text="Gold answers handed to cursors to spend.")
+    queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
+    consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
+    consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
+    published_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    published_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True)
+    look_again_at = models.DateTimeField(null=True, help_text="When to see again what of its reserve may return.")
+    returned_at = models.DateTimeField(null=True, help_text="When the last of its reserve was given back.")
+
+    objects = BatchQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            known("batch", ["filling", "open", "closed"]),
+            models.UniqueConstraint(fields=["project", "number"], name="batch_number_once"),
+            models.CheckConstraint(condition=Q(gold_taken__lte=F("gold_bought")), name="batch_gold_within_bought"),
+        ]
+        indexes = [
+            models.Index(fields=["project"], condition=Q(state="open"), name="batch_open"),
+            models.Index(
+                fields=["look_again_at"], condition=Q(state="closed", returned_at=None), name="batch_not_returned"
+            ),
+            models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} #{self.number}"
+
+    @property
+    def subject(self) -> str:
+        """The name of this batch in the ledger."""
+        return f"batch:{self.pk}"
+
+
+class Figures(models.Model):
+    """Counts of the rows of a batch, gold tasks and practice left out: how many of each there are."""
+
+    tasks = models.BigIntegerField(default=0)
+    closed = models.BigIntegerField(default=0)
+    bought = models.BigIntegerField(default=0)
+    leased = models.BigIntegerField(default=0)
+    submitted = models.BigIntegerField(default=0)
+    accepted = models.BigIntegerField(default=0)
+    rejected = models.BigIntegerField(default=0)
+    excluded = models.BigIntegerField(default=0)
+    gold = models.BigIntegerField(default=0, help_text="Of the submitted and accepted, those to gold.")
+
+    class Meta:
+        abstract = True
+
+
+class Tally(Figures):
+    """What a batch came to when its marks were last added up."""
+
+    batch = models.OneToOneField(Batch, models.CASCADE, primary_key=True, related_name="+")
+
+    class Meta:
+        verbose_name_plural = "tallies"
+
+    def __str__(self) -> str:
+        return f"tally {self.batch_id}"
+
+
+class Mark(Figures):
+    """What one statement added to the figures of a batch, written by triggers; its key is not checked, being copied."""
+
+    batch = models.ForeignKey(Batch, models.CASCADE, related_name="+", db_constraint=False)
+
+    def __str__(self) -> str:
+        return f"mark {self.pk}"

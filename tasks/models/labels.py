@@ -1,0 +1,47 @@
+"""What the answers to a task come to."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+
+from marketplace.core.models import RealField
+from tasks.models.work import Task
+
+
+class Consensus(models.Model):
+    """What the answers to one field of one task come to, and how sure that is; updated in place."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="consensus", db_index=False)
+    field = models.CharField(max_length=40)
+    value = models.JSONField(null=True)
+    code = models.SmallIntegerField(default=-1, help_text="Of a categorical field; -1: none.")
+    posterior = ArrayField(RealField(), null=True, help_text="Probability of each class, in schema order.")
+    confidence = RealField(help_text="Of the value, 0 to 1.")
+    support = models.PositiveSmallIntegerField(help_text="Answers it rests on.")
+    method = models.CharField(max_length=40)
+    version = models.CharField(max_length=10)
+    updated_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["task", "field"], name="consensus_once")]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}"
+
+
+class ConsensusChange(models.Model):
+    """That the value of a consensus changed: what it was, and on how many answers it rested. Append-only."""
+
+    task = models.ForeignKey(Task, models.CASCADE, related_name="+", db_index=False)
+    field = models.CharField(max_length=40)
+    value = models.JSONField(null=True)
+    confidence = RealField()
+    support = models.PositiveSmallIntegerField()
+    method = models.CharField(max_length=40)
+    version = models.CharField(max_length=10)
+    at = models.DateTimeField()
+
+    class Meta:
+        indexes = [models.Index(fields=["task", "id"], name="consensuschange_of_task")]
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.value}"
