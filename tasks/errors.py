@@ -7,6 +7,14 @@ class NoTaskAvailable(Conflict):
     title = "No task available"
 
 
+class GuidelineUnread(Forbidden):
+    title = "Read the guideline first"
+
+
+class Stopped(Forbidden):
+    title = "A decision keeps you from this work for now"
+
+
 class PracticeNeeded(Forbidden):
     title = "Pass the practice first"
 

@@ -6,7 +6,7 @@ from django.db.models import Q
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
-from marketplace.models import Project
+from marketplace.models import Organisation, Project
 
 
 class Worker(models.Model):
@@ -83,3 +83,65 @@ class Reliability(models.Model):
 
     def __str__(self) -> str:
         return f"{self.worker}: {self.accuracy:.2f}"
+
+
+class Acknowledgement(models.Model):
+    """That a worker said they read a version of a project's guideline. Append-only."""
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+", db_index=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False)
+    version = models.PositiveIntegerField()
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["worker", "project", "version"], name="acknowledgement_once")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} read v{self.version}"
+
+
+class Standing(models.Model):
+    """What is in force for a worker because of a decision, until a time or until it is lifted."""
+
+    class Kind(models.TextChoices):
+        STOPPED = "stopped"  # is offered nothing more there
+        SMALL_PAGES = "small_pages"
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="standings", db_index=False)
+    kind = models.CharField(max_length=12, choices=Kind)
+    project = models.ForeignKey(Project, models.CASCADE, null=True, related_name="+", help_text="Null: more than one.")
+    organisation = models.ForeignKey(
+        Organisation, models.CASCADE, null=True, related_name="+", help_text="Null: of one project, or everywhere."
+    )
+    page_size = models.PositiveSmallIntegerField(null=True, help_text="With small pages: the most.")
+    since = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="Null: until it is lifted.")
+    lifted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["stopped", "small_pages"]), name="standing_kind_known"),
+            models.CheckConstraint(condition=Q(project=None) | Q(organisation=None), name="standing_one_scope"),
+        ]
+        indexes = [models.Index(fields=["worker"], condition=Q(lifted_at=None), name="standing_in_force")]
+
+    def __str__(self) -> str:
+        return f"{self.worker}: {self.kind}"
+
+
+class Notice(models.Model):
+    """Something a person is told in the site, and by e-mail where they chose that."""
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices", db_index=False)
+    kind = models.CharField(max_length=40)
+    subject = models.CharField(max_length=200)
+    text = models.TextField(blank=True)
+    link = models.CharField(max_length=200, blank=True, help_text="A path of this site.")
+    created_at = models.DateTimeField()
+    read_at = models.DateTimeField(null=True)
+
+    class Meta:
+        indexes = [models.Index(fields=["user", "id"], name="notice_of_user")]
+
+    def __str__(self) -> str:
+        return self.subject

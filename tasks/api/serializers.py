@@ -38,12 +38,19 @@ class GuidelineTextSerializer(Strict):
     text = serializers.CharField()
 
 
+class GuidelineVersionSerializer(Strict):
+    version = serializers.IntegerField(min_value=1)
+
+
 class OfferDetailSerializer(OfferSerializer):
     """The same with what is needed to decide and to begin."""
 
     guideline = GuidelineTextSerializer(allow_null=True)
     schema = serializers.JSONField()
     practice = serializers.CharField(help_text="none, needed, passed or failed")
+    next = serializers.CharField(
+        help_text="What to do next: read, practise, start, begun; or why not: own, away, suspended, stopped, failed."
+    )
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
 
 

@@ -9,6 +9,7 @@ urlpatterns = [
     path("access-token", work.AccessTokens.as_view()),
     path("work/projects", work.Offers.as_view()),
     path("work/projects/<str:id>", work.Offer.as_view()),
+    path("work/projects/<str:id>/acknowledge", work.Acknowledge.as_view()),
     path("work/projects/<str:id>/practice", work.Practice.as_view()),
     path("work/answers", work.MyAnswers.as_view()),
     path("work/decisions", work.MyDecisions.as_view()),

@@ -17,12 +17,12 @@ from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
-from tasks import appeals, assignments, pace, training
+from tasks import appeals, assignments, pace, training, way_in
 from tasks.api import authentication, pages
 from tasks.api import serializers as say
 from tasks.batches import latest_guideline
 from tasks.models import Answer, Assignment, Decision
-from workers import profiles
+from workers import guidelines, profiles
 from workers.models import Reliability, Worker
 
 
@@ -61,9 +61,21 @@ class Offer(WorkView):
         """One project with its guideline, and how this worker stands to it."""
         offer: Any = self.get_object()
         offer.guideline = latest_guideline(offer)
+        offer.next = way_in.next_step(self.worker(), offer).kind
         offer.practice = training.status(self.worker(), offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         return Response(say.OfferDetailSerializer(offer).data)
+
+
+class Acknowledge(WorkView):
+    queryset = Project.objects.offered()
+
+    @extend_schema(operation_id="acknowledge", request=say.GuidelineVersionSerializer, responses={204: None})
+    def post(self, request: Request, id: str) -> Response:
+        """Say that you have read this version of the guideline, the latest."""
+        version = self.asked(say.GuidelineVersionSerializer)["version"]
+        guidelines.acknowledge(self.worker(), self.get_object(), version)
+        return Response(status=204)
 
 
 class Practice(WorkView):

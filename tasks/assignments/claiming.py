@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import datetime
 from typing import Any, NamedTuple
 
 from django.db import IntegrityError, transaction
@@ -11,9 +12,9 @@ from marketplace.core import clock, statements
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Project
 from tasks import gold, seats, terms
-from tasks.errors import NoTaskAvailable, OwnWork, PracticeNeeded, WorkerSuspended
+from tasks.errors import GuidelineUnread, NoTaskAvailable, OwnWork, PracticeNeeded, Stopped, WorkerSuspended
 from tasks.models import Assignment, Cursor
-from workers import qualifications
+from workers import guidelines, qualifications, standings
 from workers.models import Worker
 
 WINDOWS = 8  # of open tasks that one claim looks through; the next claim goes on from there
@@ -25,8 +26,7 @@ SOON_S = 1  # when the round is not over
 LOOK = f"""
 SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
     EXISTS (SELECT FROM marketplace_membership m WHERE m.user_id = w.user_id AND m.organisation_id = p.organisation_id),
-    {qualifications.MEETS},
-    (SELECT max(version) FROM marketplace_guideline WHERE project_id = p.id),
+    {qualifications.MEETS}, {standings.STOPPED_UNTIL}, {standings.PAGE_MOST}, {guidelines.UNREAD}, {guidelines.LATEST},
     (SELECT a.id FROM tasks_assignment a
      WHERE a.worker_id = w.id AND a.project_id = p.id AND a.purpose = 'work' AND a.state = 'open'),
     b.id, b.queue_epoch, b.gold_taken < b.gold_bought, c.id, c.priority, c.pos, c.lap, c.claimed, c.gold_left,
@@ -46,6 +46,9 @@ class Standing(NamedTuple):
     is_active: bool
     is_own: bool
     meets: bool
+    stopped_until: datetime | None
+    page_most: int | None
+    unread: int | None
     guideline: int | None
     lease: int | None
     batch: int | None
@@ -67,7 +70,8 @@ def claim(
 
     tasks   fewer than a whole page, if wanted
     pick    values of the project's pick column, where it allows picking; such answers are marked self-selected
-    raises  NoTaskAvailable, PracticeNeeded, WorkerSuspended, OwnWork, NotFound (never published, or over),
+    raises  NoTaskAvailable, GuidelineUnread, PracticeNeeded, Stopped, WorkerSuspended, OwnWork,
+            NotFound (never published, or over),
             Invalid (picking is not allowed)
     """
     try:
@@ -105,6 +109,10 @@ def _may_work(standing: Standing) -> None:
         raise WorkerSuspended()
     if standing.is_own:
         raise OwnWork()
+    if standing.stopped_until:
+        raise Stopped(until=standing.stopped_until.isoformat())
+    if standing.unread:
+        raise GuidelineUnread(f"read version {standing.unread} of the guideline first", version=standing.unread)
     if not standing.meets:
         raise PracticeNeeded()
 
@@ -117,7 +125,7 @@ def _wanted(
     if pick is not None and not agreed.pick_column:
         raise Invalid("this project does not let workers pick their tasks")
     cursor, claimed = standing.cursor or _new_cursor(worker, standing.batch), standing.claimed or 0
-    size = min(tasks or agreed.page_size, agreed.page_size)
+    size = min(tasks or agreed.page_size, agreed.page_size, standing.page_most or agreed.page_size)
     golden = gold.due(agreed, worker.pk, claimed, size) if pick is None else 0
     if golden > (standing.gold_left or 0):
         golden = gold.allot(cursor, standing.batch, golden) if standing.has_gold else standing.gold_left or 0

@@ -70,10 +70,13 @@ class Shift:
 
 
 def do_page(hand: Hand, project: str, shown: Shown) -> bool:
-    """Claim a page and hand it in, practising first where that is asked; False: there is no work for this person."""
+    """Claim a page and hand it in, or read or practise first where that is asked; False: no work for this person."""
     try:
         page = hand.client.post(f"work/projects/{project}/claim")
     except Refused as refusal:
+        if refusal.code == "guideline-unread":
+            hand.client.post(f"work/projects/{project}/acknowledge", {"version": refusal.facts["version"]})
+            return True
         if refusal.code == "practice-needed":
             return practise(hand, project, shown)
         if refusal.code == "no-task-available":

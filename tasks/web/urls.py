@@ -10,6 +10,7 @@ urlpatterns = [
     path("work/answers/", mine.my_answers, name="my-answers"),
     path("work/decisions/<str:decision>/", mine.decision, name="decision"),
     path("work/projects/<str:project>/", work.work_project, name="work-project"),
+    path("work/projects/<str:project>/acknowledge", work.acknowledge, name="acknowledge"),
     path("work/projects/<str:project>/practise", work.practise, name="practise"),
     path("work/projects/<str:project>/start", work.start, name="start"),
     path("work/assignments/<str:assignment>/", pages.assignment, name="assignment"),

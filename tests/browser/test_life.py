@@ -119,6 +119,7 @@ def _wes_works(wes: Person) -> None:
     wes.look()
     wes.follow("Which digit is it?")
     wes.look()
+    wes.click("I have read version 1")
     wes.click("Practise")
     wes.look()
     _answer_all(wes, "3")

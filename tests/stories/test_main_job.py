@@ -155,8 +155,12 @@ def test_from_a_dataset_to_measured_paid_and_contested_labels(live_server):
     sam = Person(live_server.url, "sam@example.org", "offer", "work")
     project, batch = posted(rita)
 
-    # practice first, with feedback and a pass mark
-    assert wes.get(f"work/projects/{project}")["practice"] == "needed"
+    # the guideline first, then practice with feedback and a pass mark
+    unread = wes.post(f"work/projects/{project}/claim", expect=403)
+    assert (unread["type"], unread["version"]) == ("/problems/guideline-unread", 1)
+    for person in (wes, ann):
+        person.post(f"work/projects/{project}/acknowledge", {"version": 1}, expect=204)
+    assert wes.get(f"work/projects/{project}")["next"] == "practise"
     refused = wes.post(f"work/projects/{project}/claim", expect=403)
     assert refused["type"] == "/problems/practice-needed"
     failed = practise(wes, project, all_cats)

@@ -34,7 +34,7 @@ def test_every_label_carries_where_it_comes_from():
     assert sum(row["posterior"]["animal"].values()) == pytest.approx(1, abs=1e-4)
     assert row["method"]["animal"].startswith("variational")
     assert {answer["worker"][:2] for answer in row["answers"]} == {"w_"}
-    assert {answer["guideline_version"] for answer in row["answers"]} == {1}
+    assert {answer["guideline_version"] for answer in row["answers"]} == {0}
     assert (row["schema_version"], row["dataset_version"]) == (1, 1)
 
 

@@ -21,7 +21,7 @@ def published(
     rita = make.owner(home)
     prepayments.request(home, rita, micros, "USD")
     terms = {"gold_share": 0.0, "redundancy_min": 2, "redundancy_max": 2, "page_size": 3, **terms}
-    project = make.project(home, schema=schema, guideline="Look closely.", **terms)
+    project = make.project(home, schema=schema, **terms)
     rows = [{"text": f"item {n}"} for n in range(items)]
     rows += [{"text": f"gold {n}", "truth": "owl"} for n in range(gold)]
     truth = {"truth_columns": {"truth": project.schema["fields"][0]["name"]}} if gold else {}

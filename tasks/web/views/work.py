@@ -6,9 +6,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.models import Project
 from marketplace.web.edge import action, page_of, person
-from tasks import assignments, pace, training
+from tasks import assignments, pace, training, way_in
 from tasks.models import Assignment, Batch
-from workers import profiles
+from workers import guidelines, profiles
 
 
 @login_required
@@ -33,21 +33,24 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
     worker = profiles.of(person(request))
     found = _project(request, project)
     median_s = pace.medians([found.pk]).get(found.pk)
-    mine = Assignment.objects.visible_to(worker).filter(project=found)
     return render(
         request,
         "tasks/work_project.html",
         {
             "project": found,
             "guideline": found.guidelines.first(),
-            "practice": training.status(worker, found),
+            "step": way_in.next_step(worker, found),
             "median_s": median_s,
             "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
-            "begun": mine.filter(state=Assignment.State.OPEN).first(),
-            "last_practice": mine.filter(purpose=Assignment.Purpose.PRACTICE, score__isnull=False).last(),
-            "own": found.organisation.memberships.filter(user=person(request)).exists(),
         },
     )
+
+
+@action
+def acknowledge(request: HttpRequest, project: str) -> HttpResponse:
+    found, version = _project(request, project), request.POST.get("version", "")
+    guidelines.acknowledge(profiles.of(person(request)), found, int(version) if version.isdecimal() else 0)
+    return redirect("work-project", found.public_id)
 
 
 @action

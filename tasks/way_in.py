@@ -1,0 +1,46 @@
+"""What stands between a worker and the paid work of a project, in the order in which a claim asks for it."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from marketplace.models import Project
+from tasks import training
+from tasks.models import Assignment
+from workers import guidelines, standings
+from workers.models import Worker
+
+
+@dataclass(frozen=True)
+class Step:
+    """What to do next; `kind` names its template, facts are what that shows."""
+
+    kind: str  # own, begun, away, suspended, stopped, read, practise, failed, start
+    facts: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def template(self) -> str:
+        return f"tasks/steps/{self.kind}.html"
+
+
+def next_step(worker: Worker, project: Project) -> Step:
+    """The one thing this worker does next in this project, or why there is none."""
+    if project.organisation.memberships.filter(user=worker.user_id).exists():
+        return Step("own")
+    if begun := worker.assignments.filter(project=project, state=Assignment.State.OPEN).first():
+        return Step("begun", {"begun": begun})
+    if project.state != Project.State.OPEN:
+        return Step("away")
+    if worker.state != Worker.State.ACTIVE:
+        return Step("suspended")
+    if standing := standings.stopped(worker, project):
+        return Step("stopped", {"standing": standing})
+    if version := guidelines.unread(worker, project):
+        return Step("read", {"version": version})
+    return _taught(worker, project)
+
+
+def _taught(worker: Worker, project: Project) -> Step:
+    mine = worker.assignments.filter(project=project, purpose=Assignment.Purpose.PRACTICE, score__isnull=False)
+    facts = {"last_practice": mine.order_by("pk").last()}
+    kinds = {"needed": "practise", "failed": "failed"}
+    return Step(kinds.get(training.status(worker, project), "start"), facts)

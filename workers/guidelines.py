@@ -1,0 +1,31 @@
+"""That workers have read what they work by."""
+
+from marketplace.core import clock, statements
+from marketplace.core.errors import Invalid
+from marketplace.models import Project
+from workers.models import Acknowledgement, Worker
+
+LATEST = "(SELECT max(version) FROM marketplace_guideline WHERE project_id = p.id)"
+# The version of the guideline of project p that worker w has to read before working; null: none. An expression
+UNREAD = f"""(SELECT last.version FROM (SELECT {LATEST}) AS last (version)
+    WHERE last.version IS NOT NULL AND NOT EXISTS (SELECT FROM workers_acknowledgement k
+        WHERE k.worker_id = w.id AND k.project_id = p.id AND k.version = last.version))"""
+
+
+def unread(worker: Worker, project: Project) -> int | None:
+    """The version this worker has to read before working; None: nothing is to be read."""
+    both = "FROM workers_worker w, marketplace_project p WHERE w.id = %(worker)s AND p.id = %(project)s"
+    return statements.rows(f"SELECT {UNREAD} {both}", {"worker": worker.pk, "project": project.pk})[0][0]
+
+
+def acknowledge(worker: Worker, project: Project, version: int) -> None:
+    """Note that the worker has read this version; again: nothing changes.
+
+    raises  Invalid  it is not the latest, which is the one to read
+    """
+    last = project.guidelines.values_list("version", flat=True).first()
+    if version != last:
+        raise Invalid(f"version {last} is the one to read", version=last)
+    Acknowledgement.objects.bulk_create(
+        [Acknowledgement(worker=worker, project=project, version=version, at=clock.now())], ignore_conflicts=True
+    )
