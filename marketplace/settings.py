@@ -65,6 +65,7 @@ PAGE_MOST_TASKS = env.number("PAGE_MOST_TASKS", 100, least=1, most=500)
 PRICE_MOST_MICROS = env.number("PRICE_MOST_MICROS", 1_000_000_000, most=10**12)
 REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
+APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
 ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)

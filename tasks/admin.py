@@ -13,7 +13,6 @@ from marketplace.models import User
 from payments.admin import CappedPaginator
 from tasks import appeals
 from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold
-from workers import profiles
 from workers.models import Reliability, Worker
 
 OTHERS_SHOWN = 50
@@ -55,22 +54,6 @@ class WorkerAdmin(WorkAdmin):
     list_display = ["public_id", "state", "joined_at"]
     list_filter = ["state"]
     search_fields = ["public_id"]
-    actions = ["suspend", "reinstate"]
-
-    @admin.action(description="Suspend: nothing more is offered", permissions=["view"])
-    def suspend(self, request: HttpRequest, chosen: Any) -> None:
-        self._each(request, chosen, profiles.suspend)
-
-    @admin.action(description="Reinstate", permissions=["view"])
-    def reinstate(self, request: HttpRequest, chosen: Any) -> None:
-        self._each(request, chosen, profiles.reinstate)
-
-    def _each(self, request: HttpRequest, chosen: Any, verb: Any) -> None:
-        for worker in chosen:
-            try:
-                verb(worker, cast(User, request.user), "by an admin")
-            except DomainError as refusal:
-                messages.error(request, f"{worker}: {refusal.detail}")
 
 
 @admin.register(Appeal)
@@ -83,7 +66,7 @@ class AppealAdmin(WorkAdmin):
 
     @admin.display(ordering="decision__organisation")
     def organisation(self, appeal: Appeal) -> str:
-        return appeal.decision.organisation.name
+        return str(appeal.decision.organisation or "the operator")
 
     @admin.display()
     def reason_code(self, appeal: Appeal) -> str:
@@ -102,20 +85,32 @@ class AppealAdmin(WorkAdmin):
 
 
 def case(appeal: Appeal) -> dict[str, Any]:
-    """All that is known about a contested answer, for the one who settles it."""
-    answer = appeal.decision.answer
-    others = Answer.objects.filter(task=answer.task_id, attempt=answer.attempt, submitted_at__isnull=False)
+    """All that is known about a contested decision, for the one who settles it."""
+    decision = appeal.decision
+    grounds = decision.grounds.select_related(
+        "evidence__void", "evidence__answer__task__item", "evidence__answer__batch"
+    )
     return {
         "appeal": appeal,
-        "decision": appeal.decision,
+        "decision": decision,
+        "statements": appeal.statements.order_by("pk"),
+        "grounds": grounds.order_by("pk")[:OTHERS_SHOWN],
+        "reliability": Reliability.objects.filter(worker=decision.worker, project=decision.project).first(),
+        "is_open": appeal.state == Appeal.State.OPEN,
+        **(_of_answer(decision.answer) if decision.answer else {}),
+    }
+
+
+def _of_answer(answer: Answer) -> dict[str, Any]:
+    """The item, what others answered, and what all of it comes to."""
+    others = Answer.objects.filter(task=answer.task_id, attempt=answer.attempt, submitted_at__isnull=False)
+    return {
         "answer": answer,
         "guideline": answer.batch.project.guidelines.filter(version=answer.assignment.guideline_version).first(),
         "others": others.exclude(pk=answer.pk).select_related("worker").order_by("pk")[:OTHERS_SHOWN],
         "consensus": Consensus.objects.filter(task=answer.task_id),
         "gold": Gold.objects.filter(task=answer.task_id).first(),
         "evidence": Evidence.objects.filter(answer=answer).select_related("void").order_by("pk"),
-        "reliability": Reliability.objects.filter(worker=answer.worker, project=answer.batch.project).first(),
-        "is_open": appeal.state == Appeal.State.OPEN,
     }
 
 
@@ -123,6 +118,8 @@ def _cases() -> Any:
     return Appeal.objects.select_related(
         "decision__organisation",
         "decision__decided_by",
+        "decision__project",
+        "decision__rule",
         "decision__worker",
         "decision__answer__task__item",
         "decision__answer__batch__project",

@@ -1,18 +1,34 @@
-"""Accept, exclude, reject: what people decide about answers, with the reason, and what it does."""
+"""What is decided about answers and workers, with the reason, and how it is undone."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
+from typing import Any
 
+from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
+from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, states
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.models import Role, User
-from payments import reserves
-from tasks import evidence, seats
-from tasks.models import Answer, Batch, Decision, Evidence
+from tasks import effects
+from tasks.models import Answer, Appeal, Batch, Conduct, Decision, DecisionEvidence, Evidence, Rule
+from workers import notices
+from workers.models import Worker
 
+REASON_MOST = 5_000
+TOLD: dict[str, str] = {
+    Decision.Kind.REJECT: "An answer of yours was rejected",
+    Decision.Kind.EXCLUDE: "An answer of yours is not used; it is paid",
+    Decision.Kind.STOP: "You are offered no more work of a project for a while",
+    Decision.Kind.SMALL_PAGES: "Your pages in a project are smaller for now",
+    Decision.Kind.RETRAIN: "A project asks you to train again",
+    Decision.Kind.END_GRANT: "A qualification of yours has ended",
+    Decision.Kind.DENY: "A requester offers you no more work",
+    Decision.Kind.SUSPEND: "Your account may not work any more",
+}
 ACCEPT_STEP = 20_000
 DUE = """SELECT id FROM tasks_answer WHERE state = 'submitted' AND accept_at <= %s
          ORDER BY accept_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"""
@@ -66,56 +82,192 @@ def reject(answer: Answer, by: User, reason_code: str, reason: str, refill: bool
 @transaction.atomic
 def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refill: bool) -> Decision:
     batch = Batch.objects.select_related("project__organisation").get(pk=answer.batch_id)
-    accounts.require(by, batch.project.organisation, Role.MANAGER, Role.REVIEWER)
-    if code not in Decision.Reason.values:
-        raise Invalid(f"{code!r} is not a reason code", expected=Decision.Reason.values)
-    if not reason.strip():
-        raise Invalid("say why in your own words; the worker reads it")
-    if answer.attempt:
-        raise Invalid("practice is not decided about")
-    states.move(answer, Answer.State.REJECTED if kind == Decision.Kind.REJECT else Answer.State.EXCLUDED)
-    at = clock.now()
-    decision = Decision.objects.create(
-        kind=kind,
-        answer=answer,
-        worker_id=answer.worker_id,
-        organisation=batch.project.organisation,
-        decided_by=by,
-        reason_code=code,
-        reason=reason.strip(),
-        decided_at=at,
-        contestable_until=at + timedelta(seconds=batch.appeal_window_s),
-    )
-    wants_consensus(batch)  # before any task and any score, to keep one order of locks
-    if not is_gold(answer):
-        refill = refill and batch.state == Batch.State.OPEN
-        seats.give_up(answer, refill=refill)
-        if refill:
-            reserves.add(batch.subject, "answers", answer.price_micros + answer.fee_micros)
-    if kind == Decision.Kind.REJECT:
-        answer.batch = batch
-        evidence.add(Evidence.Kind.REVIEW, [(answer, 0.0)])
-    audit.record(by, kind, decision, answer=answer.pk)
+    answer.batch = batch
+    about = {"answer": answer, "project": batch.project, "decided_by": by, "facts": {"refill": refill}}
+    decision = _drafted(kind, answer.worker, code, reason, about)
+    _may_sign(decision, by)
+    _check(decision)
+    effects.take_out(decision)  # first, for it locks the answer
+    _take_effect(decision)
     return decision
 
 
 @transaction.atomic
-def overturn(decision: Decision, by: User | None) -> None:
-    """Undo a decision completely: the answer counts and is paid again, its evidence is void, labels are recomputed."""
-    states.move(decision, Decision.State.OVERTURNED)
-    answer = decision.answer
-    states.move(answer, Answer.State.ACCEPTED)
-    wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
-    if not is_gold(answer):
-        seats.restore(answer.task_id)
-    evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
+def decide(
+    kind: str,
+    worker: Worker,
+    *,
+    reason_code: str,
+    reason: str,
+    by: User | None = None,
+    evidence: Iterable[Evidence] = (),
+    **about: Any,
+) -> Decision:
+    """Decide about a worker: stop them in a project, ask for training again, deny them an organisation, and so on.
+
+    by      who decides; without, a rule does, and may do no more than stop for a while, give smaller pages, or retrain
+    about   project or organisation, rule, grant, until (when it ends by itself), and facts: the figures it rests on,
+            with `page_size` for smaller pages
+    raises  Forbidden, Invalid
+    """
+    decision = _drafted(kind, worker, reason_code, reason, about)
+    decision.decided_by = by
+    if by:
+        _may_sign(decision, by)
+    _check(decision)
+    effects.apply(decision)
+    _take_effect(decision)
+    _ground(decision, evidence)
+    return decision
+
+
+@transaction.atomic
+def propose(
+    kind: str,
+    worker: Worker,
+    rule: Rule,
+    *,
+    reason_code: str,
+    reason: str,
+    evidence: Iterable[Evidence] = (),
+    **about: Any,
+) -> Decision:
+    """Put before a person what a rule may not do by itself; nothing happens, and nobody is told, before one signs.
+
+    about  the answer to reject, if it is one; facts
+    """
+    decision = _drafted(kind, worker, reason_code, reason, {"project": rule.project, "rule": rule, **about})
+    _check(decision)
+    decision.state, decision.decided_at = Decision.State.PROPOSED, clock.now()
+    decision.contestable_until = decision.decided_at
+    decision.save()
+    _ground(decision, evidence)
+    audit.record(None, "propose", decision, rule=rule.pk)
+    return decision
+
+
+@transaction.atomic
+def sign(decision: Decision, by: User) -> Decision:
+    """Take responsibility for what a rule proposed: from now on it is this person's decision, and has its effect."""
+    decision = _locked(decision)
+    _may_sign(decision, by)
+    if decision.state != Decision.State.PROPOSED:
+        raise IllegalMove(f"it is {decision.state} already", state=str(decision.state))
+    decision.decided_by = by
+    if decision.answer:
+        decision.answer.batch = Batch.objects.select_related("project__organisation").get(pk=decision.answer.batch_id)
+        effects.take_out(decision)
+    else:
+        effects.apply(decision)
+    _take_effect(decision)
+    return decision
+
+
+@transaction.atomic
+def decline(decision: Decision, by: User) -> None:
+    """Do not do what a rule proposed."""
+    decision = _locked(decision)
+    _may_sign(decision, by)
+    states.move(decision, Decision.State.DECLINED, decided_by=by, decided_at=clock.now())
+    audit.record(by, "decline", decision)
+
+
+@transaction.atomic
+def withdraw(decision: Decision, by: User, reason: str) -> None:
+    """Take back one's own organisation's decision, as if an appeal against it had been upheld."""
+    decision = _locked(decision)
+    _may_sign(decision, by)
+    if not reason.strip():
+        raise Invalid("say why; the worker reads it")
+    open_appeal = Appeal.objects.filter(decision=decision, state=Appeal.State.OPEN).first()
+    if open_appeal:
+        at = clock.now()
+        states.move(open_appeal, Appeal.State.UPHELD, decided_by=by, reason=reason.strip(), decided_at=at)
+    overturn(decision, by, reason.strip())
+
+
+@transaction.atomic
+def overturn(decision: Decision, by: User | None, because: str) -> None:
+    """Undo a decision completely: what it took is given back, its evidence is void, labels are recomputed."""
+    states.move(decision, Decision.State.OVERTURNED, undone_at=clock.now(), undone_because=because)
+    if decision.answer:
+        effects.put_back(decision)
+    else:
+        effects.undo(decision)
+    count(decision, overturned=1)
+    _tell(decision, "A decision about you is undone", f"{decision.get_kind_display()}: {because}")
     audit.record(by, "overturn", decision)
 
 
-def wants_consensus(batch: Batch) -> None:
-    """Have the next sweep weigh this batch again."""
-    Batch.objects.filter(pk=batch.pk).update(consensus_at=None)
+def _drafted(kind: str, worker: Worker, reason_code: str, reason: str, about: dict[str, Any]) -> Decision:
+    decision = Decision(kind=kind, worker=worker, reason_code=reason_code, reason=reason.strip(), **about)
+    if decision.project:
+        decision.organisation = decision.project.organisation
+    return decision
 
 
-def is_gold(answer: Answer) -> bool:
-    return hasattr(answer.task, "gold")
+def _locked(decision: Decision) -> Decision:
+    rows = Decision.objects.select_for_update(no_key=True, of=("self",))
+    return rows.select_related("answer__task", "worker__user", "project", "organisation", "grant", "standing").get(
+        pk=decision.pk
+    )
+
+
+def _may_sign(decision: Decision, by: User) -> None:
+    """Reviewers decide about answers, managers about people, admins about accounts; nobody about themselves."""
+    if decision.organisation is None:
+        if not by.is_staff:
+            raise Forbidden("accounts are suspended by admins")
+    elif decision.answer:
+        accounts.require(by, decision.organisation, Role.MANAGER, Role.REVIEWER)
+    else:
+        accounts.require(by, decision.organisation, Role.MANAGER)
+    if by.pk == decision.worker.user_id:
+        raise Forbidden("nobody decides about themselves")
+
+
+def _check(decision: Decision) -> None:
+    kind, scope = decision.kind, effects.SCOPES.get(decision.kind)
+    if kind not in Decision.Kind.values:
+        raise Invalid(f"{kind!r} is not a kind of decision", expected=Decision.Kind.values)
+    if decision.reason_code not in Decision.Reason.values:
+        raise Invalid(f"{decision.reason_code!r} is not a reason code", expected=Decision.Reason.values)
+    if not decision.reason or len(decision.reason) > REASON_MOST:
+        raise Invalid(f"say why in your own words, in 1 to {REASON_MOST} characters; the worker reads it")
+    if (scope == "project" and decision.project is None) or (scope == "organisation" and decision.organisation is None):
+        raise Invalid(f"{kind} is decided in {'a project' if scope == 'project' else 'an organisation'}")
+    if decision.answer and decision.answer.attempt:
+        raise Invalid("practice is not decided about")
+
+
+def _take_effect(decision: Decision) -> None:
+    """Write the decision as it takes effect now, and tell the worker at this moment."""
+    at = clock.now()
+    window_s = decision.project.appeal_window_s if decision.project else settings.APPEAL_WINDOW_S
+    decision.state, decision.decided_at = Decision.State.STANDING, at
+    decision.contestable_until = at + timedelta(seconds=window_s)
+    decision.save()
+    count(decision, decided=1)
+    contest = f"You can contest it until {decision.contestable_until:%d %b %Y, %H:%M} UTC."
+    _tell(decision, TOLD[decision.kind], f"{decision.get_reason_code_display()}. {decision.reason}\n\n{contest}")
+    audit.record(decision.decided_by, decision.kind, decision, answer=decision.answer_id, rule=decision.rule_id)
+
+
+def _ground(decision: Decision, evidence: Iterable[Evidence]) -> None:
+    DecisionEvidence.objects.bulk_create(
+        [DecisionEvidence(decision=decision, evidence=row) for row in evidence], batch_size=2000
+    )
+
+
+def count(decision: Decision, **more: int) -> None:
+    """Count what an organisation did, for workers to see."""
+    if decision.organisation is None or decision.kind == Decision.Kind.EXCLUDE:  # nobody loses by being excluded
+        return
+    Conduct.objects.bulk_create([Conduct(organisation=decision.organisation)], ignore_conflicts=True)
+    counts = Conduct.objects.filter(organisation=decision.organisation)
+    counts.update(**{name: F(name) + n for name, n in more.items()})
+
+
+def _tell(decision: Decision, subject: str, text: str) -> None:
+    link = reverse("decision", args=[decision.public_id])
+    notices.tell(decision.worker.user_id, "decision", subject, text, link)

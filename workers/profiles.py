@@ -1,8 +1,5 @@
 """A user in the role of a worker."""
 
-from django.db import transaction
-
-from marketplace import audit
 from marketplace.core import states
 from marketplace.models import User
 from workers.models import Worker
@@ -14,13 +11,11 @@ def of(user: User) -> Worker:
     return worker or Worker.objects.get_or_create(user=user)[0]
 
 
-@transaction.atomic
-def suspend(worker: Worker, by: User, reason: str) -> None:
+def suspend(worker: Worker) -> None:
+    """Offer this worker nothing anywhere; the decision behind it says why."""
     states.move(worker, Worker.State.SUSPENDED)
-    audit.record(by, "suspend", worker, reason=reason)
 
 
-@transaction.atomic
-def reinstate(worker: Worker, by: User, reason: str) -> None:
+def reinstate(worker: Worker) -> None:
+    """Let the worker be offered work again."""
     states.move(worker, Worker.State.ACTIVE)
-    audit.record(by, "reinstate", worker, reason=reason)

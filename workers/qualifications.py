@@ -31,3 +31,20 @@ def meets(worker: Worker, project: Project) -> bool:
     """Whether the worker may be offered this project's paid work."""
     both = "FROM workers_worker w, marketplace_project p WHERE w.id = %(worker)s AND p.id = %(project)s"
     return statements.rows(f"SELECT {MEETS} {both}", {"worker": worker.pk, "project": project.pk})[0][0]
+
+
+def in_force(worker: Worker, project: Project) -> Grant | None:
+    """What this worker showed in the project, if it still counts."""
+    return Grant.objects.filter(worker=worker, qualification__project=project, revoked_at=None).first()
+
+
+def end(grant: Grant) -> None:
+    """Let a grant count no more; again: nothing changes."""
+    Grant.objects.filter(pk=grant.pk, revoked_at=None).update(revoked_at=clock.now())
+
+
+def restore(grant: Grant) -> None:
+    """Let a grant that was ended count again, unless the worker has earned another one since."""
+    others = Grant.objects.filter(worker=grant.worker_id, qualification=grant.qualification_id, revoked_at=None)
+    if not others.exists():
+        Grant.objects.filter(pk=grant.pk).update(revoked_at=None)

@@ -28,7 +28,7 @@ class OfAppeals(FilteredView):
     def get_queryset(self) -> "QuerySet[Appeal]":
         everything = Appeal.objects.select_related(
             "decision__answer__batch", "decision__answer__task__gold", "decision__worker", "decision__organisation"
-        )
+        ).prefetch_related("statements")
         return everything if person(self.request).is_staff else everything.none()
 
 

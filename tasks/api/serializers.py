@@ -148,6 +148,12 @@ class FeedbackSerializer(Strict):
     answers = GradedSerializer(many=True)
 
 
+class StatementOfSideSerializer(Strict):
+    side = serializers.CharField(help_text="worker or requester")
+    text = serializers.CharField()
+    at = serializers.DateTimeField()
+
+
 class AppealSerializer(Strict):
     id = serializers.CharField(source="public_id")
     decision = serializers.CharField(source="decision.public_id")
@@ -157,18 +163,27 @@ class AppealSerializer(Strict):
     due_at = serializers.DateTimeField()
     decided_at = serializers.DateTimeField(allow_null=True)
     reason = serializers.CharField(allow_blank=True)
+    statements = StatementOfSideSerializer(many=True)
 
 
 class DecisionSerializer(Strict):
     id = serializers.CharField(source="public_id")
-    answer = serializers.CharField(source="answer.public_id")
+    answer = serializers.CharField(source="answer.public_id", allow_null=True, default=None)
+    project = serializers.CharField(source="project.public_id", allow_null=True, default=None)
     kind = serializers.CharField()
     state = serializers.CharField()
     reason_code = serializers.CharField()
     reason = serializers.CharField()
+    facts = serializers.JSONField(help_text="The figures it rests on.")
     decided_at = serializers.DateTimeField()
     contestable_until = serializers.DateTimeField()
+    until = serializers.DateTimeField(allow_null=True, help_text="When it ends by itself.")
+    by_rule = serializers.SerializerMethodField(help_text="No person has signed it.")
+    undone_because = serializers.CharField()
     appeal = AppealSerializer(allow_null=True, default=None)
+
+    def get_by_rule(self, decision: Decision) -> bool:
+        return decision.decided_by_id is None
 
 
 class MyAnswerSerializer(Strict):

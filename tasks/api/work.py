@@ -172,11 +172,12 @@ class MyDecisions(WorkView):
     queryset = Decision.objects.none()
 
     def get_queryset(self) -> "QuerySet[Decision]":
-        return Decision.objects.filter(worker=self.worker()).select_related("answer__assignment", "appeal")
+        mine = Decision.objects.told().filter(worker=self.worker())
+        return mine.select_related("answer__assignment", "project", "appeal").prefetch_related("appeal__statements")
 
     @extend_schema(operation_id="my_decisions_list", responses=say.DecisionSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """What was decided about your answers, and until when you may contest it."""
+        """What was decided about you and your answers, and until when you may contest it."""
         return self.page(self.get_queryset())
 
 

@@ -1,7 +1,16 @@
 """The work: what is bought, who leased it, what was answered, and what was decided about it."""
 
 from tasks.models.batches import Batch, Figures, Mark, Tally
-from tasks.models.decisions import Appeal, Decision, Evidence, EvidenceVoid
+from tasks.models.decisions import (
+    Appeal,
+    Conduct,
+    Decision,
+    DecisionEvidence,
+    Evidence,
+    EvidenceVoid,
+    Rule,
+    Statement,
+)
 from tasks.models.gold import Gold
 from tasks.models.labels import Consensus, ConsensusChange
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
@@ -12,15 +21,19 @@ __all__ = [
     "Appeal",
     "Assignment",
     "Batch",
+    "Conduct",
     "Consensus",
     "ConsensusChange",
     "Cursor",
     "Decision",
+    "DecisionEvidence",
     "Evidence",
     "EvidenceVoid",
     "Figures",
     "Gold",
     "Mark",
+    "Rule",
+    "Statement",
     "Tally",
     "Task",
 ]

@@ -1,5 +1,7 @@
 """What answers say of those who gave them, what was decided because of it, and how that is contested."""
 
+from typing import Self
+
 from django.db import models
 from django.db.models import Q
 
@@ -7,7 +9,7 @@ from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Organisation, Project, User
 from tasks.models.work import Answer
-from workers.models import Worker
+from workers.models import Grant, Standing, Worker
 
 
 class Evidence(models.Model):
@@ -34,12 +36,60 @@ class Evidence(models.Model):
         return f"{self.kind}: {self.correct:.2f}"
 
 
+class Rule(models.Model):
+    """What a requester wants done about a worker, and when: one version of it, never edited."""
+
+    class State(models.TextChoices):
+        DRAFT = "draft"  # may be tried on past data
+        ON = "on"
+        OFF = "off"
+
+    MOVES = {State.DRAFT: {State.ON, State.OFF}, State.ON: {State.OFF}, State.OFF: {State.ON}}
+
+    public_id = PublicIdField("rul")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="rules")
+    name = models.CharField(max_length=120)
+    version = models.PositiveIntegerField(default=1)
+    replaces = models.OneToOneField("self", models.PROTECT, null=True, related_name="replaced_by")
+    state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
+    collector = models.CharField(max_length=20)
+    history = models.PositiveIntegerField(default=0, help_text="Only the last so many of what it collects; 0: all.")
+    conditions = models.JSONField(help_text="All must hold: [{figure, is, to}].")
+    action = models.JSONField(help_text="What it does: {kind, and what that wants}.")
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField()
+    switched_at = models.DateTimeField(null=True, help_text="When it was last switched on or off.")
+
+    class Meta:
+        constraints = [known("rule", ["draft", "on", "off"])]
+        indexes = [models.Index(fields=["project"], condition=Q(state="on"), name="rule_on")]
+
+    def __str__(self) -> str:
+        return f"{self.name} v{self.version}"
+
+
+class DecisionQuerySet(models.QuerySet["Decision"]):
+    def visible_to(self, user: User) -> Self:
+        """What a member of the organisation in whose name it was decided may see."""
+        return self.filter(organisation__memberships__user=user)
+
+    def told(self) -> Self:
+        """What took effect; a proposal that nobody signed is nothing a worker hears of."""
+        return self.exclude(state__in=[Decision.State.PROPOSED, Decision.State.DECLINED])
+
+
 class Decision(models.Model):
-    """What a person or a rule decided about an answer, why, and until when it may be contested."""
+    """What a person or a rule decided about an answer or a worker, why, and until when it may be contested."""
 
     class Kind(models.TextChoices):
-        REJECT = "reject"
-        EXCLUDE = "exclude"
+        REJECT = "reject", "Answer rejected"
+        EXCLUDE = "exclude", "Answer not used"
+        STOP = "stop", "Stopped for a while"  # in one project
+        SMALL_PAGES = "small_pages", "Smaller pages"
+        RETRAIN = "retrain", "Training again"
+        END_GRANT = "end_grant", "Qualification ended"
+        DENY = "deny", "No more work of this requester"
+        SUSPEND = "suspend", "Account suspended"  # everywhere; by admins
 
     class Reason(models.TextChoices):
         WRONG = "wrong", "The answer is wrong against the guideline"
@@ -47,37 +97,103 @@ class Decision(models.Model):
         RANDOM = "random", "The answers look random"
         COPIED = "copied", "The answer was copied"
         DAMAGED = "damaged", "The item could not be answered"
+        INACCURATE = "inaccurate", "Too many answers are wrong"
+        HASTY = "hasty", "The answers came faster than the task can be read"
+        CONDUCT = "conduct", "Messages or conduct"
 
     class State(models.TextChoices):
+        PROPOSED = "proposed"  # by a rule; nothing happens before a person signs it
         STANDING = "standing"
         OVERTURNED = "overturned"
+        DECLINED = "declined"  # nobody signed it
 
-    MOVES = {State.STANDING: {State.OVERTURNED}}
+    MOVES = {
+        State.PROPOSED: {State.STANDING, State.DECLINED},
+        State.STANDING: {State.OVERTURNED},
+    }
 
     public_id = PublicIdField("dec")
-    kind = models.CharField(max_length=10, choices=Kind)
+    kind = models.CharField(max_length=12, choices=Kind)
     state = models.CharField(max_length=12, choices=State, default=State.STANDING)
-    answer = models.ForeignKey(Answer, models.PROTECT, related_name="decisions")
+    answer = models.ForeignKey(Answer, models.PROTECT, null=True, related_name="decisions")
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="decisions", db_index=False)
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="+")
-    decided_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, models.PROTECT, null=True, related_name="+")
+    organisation = models.ForeignKey(
+        Organisation, models.PROTECT, null=True, related_name="+", help_text="In whose name; null: the operator's."
+    )
+    decided_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", help_text="Null: a rule.")
+    rule = models.ForeignKey(Rule, models.PROTECT, null=True, related_name="decisions")
     reason_code = models.CharField(max_length=10, choices=Reason)
     reason = models.TextField()
+    facts = models.JSONField(default=dict, help_text="The figures it rests on, as they were.")
     decided_at = models.DateTimeField()
     contestable_until = models.DateTimeField()
+    until = models.DateTimeField(null=True, help_text="When it ends by itself.")
+    undone_at = models.DateTimeField(null=True)
+    undone_because = models.TextField(blank=True)
+    standing = models.OneToOneField(Standing, models.PROTECT, null=True, related_name="+")
+    grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", help_text="What it ended.")
+
+    objects = DecisionQuerySet.as_manager()
 
     class Meta:
         constraints = [
-            known("decision", ["standing", "overturned"]),
+            known("decision", ["proposed", "standing", "overturned", "declined"]),
             models.UniqueConstraint(fields=["answer"], condition=Q(state="standing"), name="decision_standing_once"),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=False) | Q(rule__isnull=False) | Q(kind="end_grant"),
+                name="decision_has_author",
+            ),
+            models.CheckConstraint(
+                condition=Q(kind__in=["reject", "exclude"], answer__isnull=False)
+                | (~Q(kind__in=["reject", "exclude"]) & Q(answer=None)),
+                name="decision_about_answer",
+            ),
+            models.CheckConstraint(  # what is heavier than a pause of one project is signed by a person
+                condition=Q(decided_by__isnull=False)
+                | Q(state__in=["proposed", "declined"])
+                | Q(kind__in=["stop", "small_pages", "retrain", "end_grant"]),
+                name="decision_heavy_signed",
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by__isnull=False) | ~Q(kind="stop") | Q(until__isnull=False),
+                name="decision_rule_stop_ends",
+            ),
         ]
         indexes = [
             models.Index(fields=["worker", "id"], name="decision_of_worker"),
             models.Index(fields=["contestable_until"], condition=Q(state="standing"), name="decision_contestable"),
+            models.Index(fields=["organisation", "id"], condition=Q(state="proposed"), name="decision_proposed"),
+            models.Index(fields=["rule", "worker"], condition=Q(rule__isnull=False), name="decision_of_rule"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+
+class DecisionEvidence(models.Model):
+    """That a decision rests on a piece of evidence. Append-only."""
+
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="grounds", db_index=False)
+    evidence = models.ForeignKey(Evidence, models.PROTECT, related_name="grounds")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["decision", "evidence"], name="ground_once")]
+
+    def __str__(self) -> str:
+        return f"{self.decision_id}: {self.evidence_id}"
+
+
+class Conduct(models.Model):
+    """How an organisation decides about workers, counted: what workers see before they work for it."""
+
+    organisation = models.OneToOneField(Organisation, models.CASCADE, primary_key=True, related_name="+")
+    decided = models.BigIntegerField(default=0, help_text="Decisions against workers that took effect.")
+    contested = models.BigIntegerField(default=0)
+    overturned = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.organisation}: {self.overturned} of {self.decided} overturned"
 
 
 class EvidenceVoid(models.Model):
@@ -118,3 +234,20 @@ class Appeal(models.Model):
 
     def __str__(self) -> str:
         return self.public_id
+
+
+class Statement(models.Model):
+    """What one side says about a contested decision; the worker's first is the appeal's own."""
+
+    class Side(models.TextChoices):
+        WORKER = "worker"
+        REQUESTER = "requester"
+
+    appeal = models.ForeignKey(Appeal, models.PROTECT, related_name="statements")
+    side = models.CharField(max_length=10, choices=Side)
+    author = models.ForeignKey(User, models.PROTECT, related_name="+")
+    text = models.TextField()
+    at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.side}: {self.text[:40]}"

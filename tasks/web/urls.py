@@ -8,6 +8,7 @@ urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("work/", work.work, name="work"),
     path("work/answers/", mine.my_answers, name="my-answers"),
+    path("work/decisions/", mine.my_decisions, name="my-decisions"),
     path("work/decisions/<str:decision>/", mine.decision, name="decision"),
     path("work/projects/<str:project>/", work.work_project, name="work-project"),
     path("work/projects/<str:project>/acknowledge", work.acknowledge, name="acknowledge"),

@@ -173,7 +173,7 @@ def test_members_do_not_work_for_their_own_organisation():
 def test_a_suspended_worker_gets_no_work():
     batch = work.published()
     wes = work.worker()
-    profiles.suspend(wes, batch.published_by, "a reason")
+    profiles.suspend(wes)
     with pytest.raises(WorkerSuspended):
         assignments.claim(wes, batch.project)
 

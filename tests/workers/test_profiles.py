@@ -12,12 +12,12 @@ def test_a_user_is_one_worker(wes):
     assert profiles.of(wes) == profiles.of(make.user("wes"))
 
 
-def test_a_worker_is_suspended_and_reinstated_once(wes, ada):
+def test_a_worker_is_suspended_and_reinstated_once(wes):
     worker = profiles.of(wes)
-    profiles.suspend(worker, ada, "a reason")
+    profiles.suspend(worker)
     with pytest.raises(IllegalMove):
-        profiles.suspend(worker, ada, "again")
-    profiles.reinstate(worker, ada, "a reason")
+        profiles.suspend(worker)
+    profiles.reinstate(worker)
     assert worker.state == "active"
 
 

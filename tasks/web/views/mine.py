@@ -37,31 +37,50 @@ def my_answers(request: HttpRequest) -> HttpResponse:
 
 
 @login_required
+def my_decisions(request: HttpRequest) -> HttpResponse:
+    """All that was decided about this person and their answers, newest first."""
+    mine = Decision.objects.told().filter(worker=profiles.of(person(request)))
+    page = page_of(request, mine.select_related("organisation", "project", "appeal"))
+    return render(request, "tasks/my_decisions.html", {"page": page})
+
+
+@login_required
 def decision(request: HttpRequest, decision: str) -> HttpResponse:
     """A decision with its reason, the way to contest it, and what came of that."""
     worker = profiles.of(person(request))
-    mine = Decision.objects.filter(worker=worker).select_related(
-        "answer__task__item", "answer__batch", "answer__assignment__project", "organisation"
+    mine = (
+        Decision.objects.told()
+        .filter(worker=worker)
+        .select_related(
+            "answer__task__item", "answer__batch", "answer__assignment__project", "organisation", "project", "rule"
+        )
     )
     found = get_object_or_404(mine, public_id=decision)
+    appeal = Appeal.objects.filter(decision=found).prefetch_related("statements").first()
     form = ContestForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         with refusals_in(form):
-            appeals.contest(found, worker, form.cleaned_data["statement"])
-            messages.success(request, "Your appeal is with a person who did not make the decision.")
+            if appeal:
+                appeals.state_more(appeal, person(request), form.cleaned_data["statement"])
+                messages.success(request, "Your statement is added.")
+            else:
+                appeals.contest(found, worker, form.cleaned_data["statement"])
+                messages.success(request, "Your appeal is with a person who did not make the decision.")
             return redirect("decision", found.public_id)
-    answer = found.answer
     return render(
-        request,
-        "tasks/decision.html",
-        {
-            "decision": found,
-            "parts": shown.parts(answer.batch.schema, answer.task.item.payload),
-            "given": shown.answer(answer.batch.schema, answer.value),
-            "appeal": Appeal.objects.filter(decision=found).first(),
-            "form": form,
-        },
+        request, "tasks/decision.html", {"decision": found, "appeal": appeal, "form": form, **_subject(found)}
     )
+
+
+def _subject(decision: Decision) -> dict[str, Any]:
+    """The task and the answer, where the decision is about one."""
+    answer = decision.answer
+    if answer is None:
+        return {}
+    return {
+        "parts": shown.parts(answer.batch.schema, answer.task.item.payload),
+        "given": shown.answer(answer.batch.schema, answer.value),
+    }
 
 
 @login_required
