@@ -12,7 +12,7 @@ from django.urls import reverse
 from marketplace import accounts, audit
 from marketplace.core import clock, states
 from marketplace.core.errors import Forbidden, IllegalMove, Invalid
-from marketplace.models import Role, User
+from marketplace.models import Organisation, Role, User
 from tasks import effects
 from tasks.models import Answer, Appeal, Batch, Conduct, Decision, DecisionEvidence, Evidence, Rule
 from workers import notices
@@ -266,6 +266,11 @@ def count(decision: Decision, **more: int) -> None:
     Conduct.objects.bulk_create([Conduct(organisation=decision.organisation)], ignore_conflicts=True)
     counts = Conduct.objects.filter(organisation=decision.organisation)
     counts.update(**{name: F(name) + n for name, n in more.items()})
+
+
+def conduct_of(organisation: Organisation) -> Conduct:
+    """How this organisation has decided about workers so far."""
+    return Conduct.objects.filter(organisation=organisation).first() or Conduct(organisation=organisation)
 
 
 def _tell(decision: Decision, subject: str, text: str) -> None:

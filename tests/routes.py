@@ -65,6 +65,14 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
     "POST /api/v1/work/decisions/%(id)s/appeal": lambda here: {"statement": "It is one."},
+    "POST /api/v1/work/decisions/%(id)s/statements": lambda here: {"statement": "It is one."},
+    "POST /api/v1/organisations/%(id)s/decisions": lambda here: {
+        **REASON,
+        "kind": "deny",
+        "worker": here.organisation.pseudonym(here.wes.worker.public_id),
+    },
+    "POST /api/v1/decisions/%(id)s/withdraw": lambda here: {"reason": "It was one."},
+    "POST /api/v1/decisions/%(id)s/statements": lambda here: {"statement": "It is none."},
     "POST /api/v1/assignments/%(id)s/heartbeat": lambda here: {"active_s": 1},
     "POST /api/v1/assignments/%(id)s/submit": lambda here: {
         "answers": [{"position": n, "value": {"animal": "cat"}} for n in range(here.batch.page_size)]
@@ -87,6 +95,12 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /batches/%(batch)s/accept": lambda here: {"answer": here.answer.public_id},
     "POST /answers/%(answer)s/": lambda here: {**REASON, "verb": "reject"},
     "POST /work/assignments/%(assignment)s/": lambda here: {f"t{n}-animal": "cat" for n in range(here.batch.page_size)},
+    "POST /decisions/%(decision)s/withdraw": lambda here: {"reason": "It was one."},
+    "POST /organisations/%(organisation)s/decisions/new/": lambda here: {
+        **REASON,
+        "kind": "deny",
+        "worker": here.organisation.pseudonym(here.wes.worker.public_id),
+    },
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
 
@@ -119,6 +133,8 @@ class Route:
         segment = self.names[0][1]
         if "/work/projects/" in self.template:
             return "open"
+        if segment == "decisions" and "/work/" not in self.template:
+            return "rita"  # as the organisation sees it
         return WHOSE.get(segment, "rita")
 
     @property

@@ -30,6 +30,20 @@ class Worker(models.Model):
         return self.public_id
 
 
+class Pseudonym(models.Model):
+    """The name under which an organisation knows a worker, once they have met; to find the worker by it."""
+
+    organisation = models.ForeignKey(Organisation, models.CASCADE, related_name="+", db_index=False)
+    name = models.CharField(max_length=20)
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+")
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["organisation", "name"], name="pseudonym_once")]
+
+    def __str__(self) -> str:
+        return self.name
+
+
 class Qualification(models.Model):
     """Something a worker can show: here, having passed the practice of a project."""
 

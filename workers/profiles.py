@@ -1,14 +1,35 @@
 """A user in the role of a worker."""
 
 from marketplace.core import states
-from marketplace.models import User
-from workers.models import Worker
+from marketplace.core.errors import NotFound
+from marketplace.models import Organisation, User
+from workers.models import Pseudonym, Worker
 
 
 def of(user: User) -> Worker:
     """The worker this user is, made at the first call."""
     worker = getattr(user, "worker", None)
     return worker or Worker.objects.get_or_create(user=user)[0]
+
+
+def introduce(worker: Worker, organisation: Organisation) -> str:
+    """The name under which the organisation knows this worker, by which it can find them from now on."""
+    name = organisation.pseudonym(worker.public_id)
+    Pseudonym.objects.bulk_create(
+        [Pseudonym(organisation=organisation, worker=worker, name=name)], ignore_conflicts=True
+    )
+    return name
+
+
+def known_as(organisation: Organisation, name: str) -> Worker:
+    """The worker whom the organisation has met under this name.
+
+    raises  NotFound
+    """
+    met = Pseudonym.objects.select_related("worker__user").filter(organisation=organisation, name=name).first()
+    if met is None:
+        raise NotFound(f"the organisation knows no worker as {name[:20]!r}")
+    return met.worker
 
 
 def suspend(worker: Worker) -> None:

@@ -42,6 +42,12 @@ class GuidelineVersionSerializer(Strict):
     version = serializers.IntegerField(min_value=1)
 
 
+class ConductSerializer(Strict):
+    decided = serializers.IntegerField(help_text="Decisions against workers that took effect.")
+    contested = serializers.IntegerField()
+    overturned = serializers.IntegerField()
+
+
 class OfferDetailSerializer(OfferSerializer):
     """The same with what is needed to decide and to begin."""
 
@@ -52,6 +58,7 @@ class OfferDetailSerializer(OfferSerializer):
         help_text="What to do next: read, practise, start, begun; or why not: own, away, suspended, stopped, failed."
     )
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
+    conduct = ConductSerializer(help_text="How the organisation decides about workers.")
 
 
 class ClaimSerializer(Strict):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, disputes, hot, work
+from tasks.api import batches, decisions, disputes, hot, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -13,6 +13,8 @@ urlpatterns = [
     path("work/projects/<str:id>/practice", work.Practice.as_view()),
     path("work/answers", work.MyAnswers.as_view()),
     path("work/decisions", work.MyDecisions.as_view()),
+    path("work/decisions/<str:id>", work.MyDecision.as_view()),
+    path("work/decisions/<str:id>/statements", work.StateMore.as_view()),
     path("work/decisions/<str:id>/appeal", work.Contest.as_view()),
     path("work/reliability", work.MyReliability.as_view()),
     path("assignments", work.Assignments.as_view()),
@@ -35,6 +37,12 @@ urlpatterns = [
     path("answers/<str:id>/accept", batches.AcceptAnswer.as_view()),
     path("answers/<str:id>/exclude", batches.ExcludeAnswer.as_view()),
     path("answers/<str:id>/reject", batches.RejectAnswer.as_view()),
+    path("organisations/<str:id>/decisions", decisions.Decisions.as_view()),
+    path("decisions/<str:id>", decisions.OneDecision.as_view()),
+    path("decisions/<str:id>/sign", decisions.Sign.as_view()),
+    path("decisions/<str:id>/decline", decisions.Decline.as_view()),
+    path("decisions/<str:id>/withdraw", decisions.Withdraw.as_view()),
+    path("decisions/<str:id>/statements", decisions.State.as_view()),
     path("appeals", disputes.Appeals.as_view()),
     path("appeals/<str:id>", disputes.OneAppeal.as_view()),
     path("appeals/<str:id>/uphold", disputes.Uphold.as_view()),

@@ -17,11 +17,12 @@ from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
-from tasks import appeals, assignments, pace, training, way_in
+from tasks import appeals, assignments, decisions, pace, training, way_in
 from tasks.api import authentication, pages
 from tasks.api import serializers as say
 from tasks.batches import latest_guideline
-from tasks.models import Answer, Assignment, Decision
+from tasks.errors import AppealClosed
+from tasks.models import Answer, Appeal, Assignment, Decision
 from workers import guidelines, profiles
 from workers.models import Reliability, Worker
 
@@ -63,6 +64,7 @@ class Offer(WorkView):
         offer.guideline = latest_guideline(offer)
         offer.next = way_in.next_step(self.worker(), offer).kind
         offer.practice = training.status(self.worker(), offer)
+        offer.conduct = decisions.conduct_of(offer.organisation)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         return Response(say.OfferDetailSerializer(offer).data)
 
@@ -167,7 +169,7 @@ class MyAnswers(WorkView):
         return self.page(self.get_queryset())
 
 
-class MyDecisions(WorkView):
+class OfMyDecisions(WorkView):
     serializer_class = say.DecisionSerializer
     queryset = Decision.objects.none()
 
@@ -175,21 +177,42 @@ class MyDecisions(WorkView):
         mine = Decision.objects.told().filter(worker=self.worker())
         return mine.select_related("answer__assignment", "project", "appeal").prefetch_related("appeal__statements")
 
+
+class MyDecisions(OfMyDecisions):
     @extend_schema(operation_id="my_decisions_list", responses=say.DecisionSerializer(many=True))
     def get(self, request: Request) -> Response:
         """What was decided about you and your answers, and until when you may contest it."""
         return self.page(self.get_queryset())
 
 
-class Contest(MyDecisions):
-    http_method_names = ["post", "options"]
+class MyDecision(OfMyDecisions):
+    @extend_schema(operation_id="my_decisions_get", responses=say.DecisionSerializer)
+    def get(self, request: Request, id: str) -> Response:
+        """One decision about you, with its appeal."""
+        return self.answer(self.get_object())
 
+
+class Contest(OfMyDecisions):
     @extend_schema(operation_id="contest", request=say.StatementSerializer, responses={201: say.AppealSerializer})
     @replies.once
     def post(self, request: Request, id: str) -> Response:
         """Ask that a person who did not decide looks again."""
         statement = self.asked(say.StatementSerializer)["statement"]
         appeal = appeals.contest(get_object_or_404(self.get_queryset(), public_id=id), self.worker(), statement)
+        return Response(say.AppealSerializer(appeal).data, status=201)
+
+
+class StateMore(OfMyDecisions):
+    @extend_schema(
+        operation_id="my_decisions_state", request=say.StatementSerializer, responses={201: say.AppealSerializer}
+    )
+    @replies.once
+    def post(self, request: Request, id: str) -> Response:
+        """Add a statement to your open appeal."""
+        appeal = Appeal.objects.filter(decision=self.get_object()).first()
+        if appeal is None:
+            raise AppealClosed("it is not contested; contest it first")
+        appeals.state_more(appeal, person(request), self.asked(say.StatementSerializer)["statement"])
         return Response(say.AppealSerializer(appeal).data, status=201)
 
 

@@ -14,7 +14,7 @@ from marketplace.models import Project
 from tasks import gold, seats, terms
 from tasks.errors import GuidelineUnread, NoTaskAvailable, OwnWork, PracticeNeeded, Stopped, WorkerSuspended
 from tasks.models import Assignment, Cursor
-from workers import guidelines, qualifications, standings
+from workers import guidelines, profiles, qualifications, standings
 from workers.models import Worker
 
 WINDOWS = 8  # of open tasks that one claim looks through; the next claim goes on from there
@@ -124,7 +124,7 @@ def _wanted(
     agreed = terms.of(standing.batch)
     if pick is not None and not agreed.pick_column:
         raise Invalid("this project does not let workers pick their tasks")
-    cursor, claimed = standing.cursor or _new_cursor(worker, standing.batch), standing.claimed or 0
+    cursor, claimed = standing.cursor or _new_cursor(worker, project, standing.batch), standing.claimed or 0
     size = min(tasks or agreed.page_size, agreed.page_size, standing.page_most or agreed.page_size)
     golden = gold.due(agreed, worker.pk, claimed, size) if pick is None else 0
     if golden > (standing.gold_left or 0):
@@ -143,7 +143,8 @@ def _wanted(
     )
 
 
-def _new_cursor(worker: Worker, batch: int) -> int:
+def _new_cursor(worker: Worker, project: Project, batch: int) -> int:
+    profiles.introduce(worker, project.organisation)
     Cursor.objects.bulk_create([Cursor(worker=worker, batch_id=batch)], ignore_conflicts=True)
     return Cursor.objects.values_list("pk", flat=True).get(worker=worker, batch=batch)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from django import forms
 
-from marketplace.models import Dataset
+from marketplace.models import Dataset, Project
 from marketplace.web.forms import Form
 from tasks.appeals import STATEMENT_MOST
 from tasks.models import Decision
@@ -118,6 +118,40 @@ class DecideForm(Form):
         help_text="The worker reads this and may contest it.",
     )
     refill = forms.BooleanField(required=False, initial=True, label="Buy another answer in its place")
+
+
+class DecideAboutForm(Form):
+    """A decision about a worker, of those a person may take in an organisation's name."""
+
+    KINDS = [Decision.Kind.STOP, Decision.Kind.RETRAIN, Decision.Kind.DENY]
+
+    worker = forms.CharField(max_length=20, help_text="Your organisation's name for the worker, as w_0123456789abcdef.")
+    kind = forms.ChoiceField(choices=[(kind.value, kind.label) for kind in KINDS], label="What is decided")
+    project: forms.ModelChoiceField = forms.ModelChoiceField(
+        Project.objects.none(), required=False, to_field_name="public_id", help_text="Not for: no more work of yours."
+    )
+    until = forms.DateTimeField(
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+        label="Until (UTC)",
+        help_text="Empty: until it is undone.",
+    )
+    reason_code = forms.ChoiceField(choices=Decision.Reason.choices, label="Reason")
+    reason = forms.CharField(
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 4}),
+        label="Why, in your own words",
+        help_text="The worker reads this and may contest it.",
+    )
+
+
+class WithdrawForm(Form):
+    reason = forms.CharField(
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="Why it is undone",
+        help_text="The worker reads this.",
+    )
 
 
 class DatasetForm(Form):

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, metrics, mine, pages, review, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -28,5 +28,11 @@ urlpatterns = [
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
     path("batches/<str:batch>/accept", review.accept, name="accept"),
+    path("organisations/<str:organisation>/decisions/", desk.organisation_decisions, name="organisation-decisions"),
+    path("organisations/<str:organisation>/decisions/new/", desk.decide_about, name="decide-about"),
+    path("decisions/<str:decision>/", desk.one_decision, name="one-decision"),
+    path("decisions/<str:decision>/sign", desk.sign, name="sign"),
+    path("decisions/<str:decision>/decline", desk.decline, name="decline"),
+    path("decisions/<str:decision>/withdraw", desk.withdraw, name="withdraw"),
     path("answers/<str:answer>/", review.decide, name="decide"),
 ]
