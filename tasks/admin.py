@@ -11,8 +11,9 @@ from marketplace.admin import ReadOnly
 from marketplace.core.errors import DomainError
 from marketplace.models import User
 from payments.admin import CappedPaginator
-from tasks import appeals
+from tasks import appeals, decisions
 from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold
+from tasks.web.forms import ReasonForm
 from workers.models import Reliability, Worker
 
 OTHERS_SHOWN = 50
@@ -54,6 +55,29 @@ class WorkerAdmin(WorkAdmin):
     list_display = ["public_id", "state", "joined_at"]
     list_filter = ["state"]
     search_fields = ["public_id"]
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show what was decided about a worker, or suspend them with the reason sent."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        worker = get_object_or_404(Worker, pk=object_id if object_id.isdecimal() else None)
+        form = ReasonForm(request.POST or None)
+        if request.method == "POST" and form.is_valid():
+            _suspend(request, worker, form.cleaned_data)
+            return redirect(request.path)
+        decided = worker.decisions.select_related("organisation", "project", "appeal").order_by("-pk")[:OTHERS_SHOWN]
+        context = {"opts": self.opts, "title": f"Worker {worker}", "worker": worker, "form": form, "decisions": decided}
+        return TemplateResponse(
+            request, "admin/workers/worker/one.html", {**self.admin_site.each_context(request), **context}
+        )
+
+
+def _suspend(request: HttpRequest, worker: Worker, why: dict[str, Any]) -> None:
+    try:
+        decisions.decide(Decision.Kind.SUSPEND, worker, by=cast(User, request.user), **why)
+        messages.success(request, "Suspended. The worker can read why, and contest it with another admin.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
 
 
 @admin.register(Appeal)

@@ -110,17 +110,25 @@ class ContestForm(Form):
     )
 
 
-class DecideForm(Form):
+class ReasonForm(Form):
+    """Why something is decided."""
+
     reason_code = forms.ChoiceField(choices=Decision.Reason.choices, label="Reason")
     reason = forms.CharField(
+        max_length=5000,
         widget=forms.Textarea(attrs={"rows": 4}),
         label="Why, in your own words",
         help_text="The worker reads this and may contest it.",
     )
+
+
+class DecideForm(ReasonForm):
+    """A decision about an answer."""
+
     refill = forms.BooleanField(required=False, initial=True, label="Buy another answer in its place")
 
 
-class DecideAboutForm(Form):
+class DecideAboutForm(ReasonForm):
     """A decision about a worker, of those a person may take in an organisation's name."""
 
     KINDS = [Decision.Kind.STOP, Decision.Kind.RETRAIN, Decision.Kind.DENY]
@@ -135,13 +143,6 @@ class DecideAboutForm(Form):
         widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
         label="Until (UTC)",
         help_text="Empty: until it is undone.",
-    )
-    reason_code = forms.ChoiceField(choices=Decision.Reason.choices, label="Reason")
-    reason = forms.CharField(
-        max_length=5000,
-        widget=forms.Textarea(attrs={"rows": 4}),
-        label="Why, in your own words",
-        help_text="The worker reads this and may contest it.",
     )
 
 

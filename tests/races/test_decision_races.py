@@ -105,10 +105,11 @@ def test_control_returning_the_reserve_at_the_stroke_of_the_clock_leaves_an_appe
 
 
 def test_an_appeal_upheld_while_settlers_run_is_paid_once():
+    ada = make.user("ada", staff=True)
     for n in range(4):
         appeal = appeals.contest(rejected(), work.worker(), "It is one.")
         appeal = Appeal.objects.select_related("decision__answer__task", "decision__answer__batch").get(pk=appeal.pk)
-        batch, ada = appeal.decision.answer.batch_id, make.user("ada", staff=True)
+        batch = appeal.decision.answer.batch_id
         race(lambda a=appeal: appeals.uphold(a, ada, "Yes."), *[lambda b=batch: settlement.settle(b)] * 3)
         while settlement.settle(batch):
             pass

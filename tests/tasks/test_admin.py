@@ -48,3 +48,34 @@ def test_every_list_of_the_admin_opens(appeal, ada):
     for name in ("batch", "gold", "decision", "worker", "appeal"):
         app = "workers" if name == "worker" else "tasks"
         assert client.get(reverse(f"admin:{app}_{name}_changelist")).status_code == 200
+
+
+def test_an_admin_suspends_a_worker_with_a_reason_and_another_one_settles_the_appeal(ada):
+    wes = work.worker()
+    address = reverse("admin:workers_worker_change", args=[wes.pk])
+    client = signed_in(ada)
+    assert "Nothing more is offered" in client.get(address).content.decode()
+    client.post(address, {"reason_code": "conduct", "reason": " "})
+    wes.refresh_from_db()
+    assert wes.state == "active"
+    client.post(address, {"reason_code": "conduct", "reason": "Two people use this account."})
+    wes.refresh_from_db()
+    assert wes.state == "suspended"
+    contested = appeals.contest(wes.decisions.get(), wes, "We are one.")
+    own = client.post(reverse("admin:tasks_appeal_change", args=[contested.pk]), {"verdict": "uphold", "reason": "x"})
+    assert own.status_code == 302
+    contested.refresh_from_db()
+    assert contested.state == "open"
+    other = signed_in(make.user("abe", staff=True))
+    other.get(reverse("admin:tasks_appeal_change", args=[contested.pk]))
+    other.post(reverse("admin:tasks_appeal_change", args=[contested.pk]), {"verdict": "uphold", "reason": "You are."})
+    wes.refresh_from_db()
+    assert wes.state == "active"
+
+
+def test_strangers_suspend_nobody(sam):
+    wes = work.worker()
+    address = reverse("admin:workers_worker_change", args=[wes.pk])
+    assert signed_in(sam).post(address, {"reason_code": "conduct", "reason": "x"}).status_code == 302
+    wes.refresh_from_db()
+    assert wes.state == "active"
