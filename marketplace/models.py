@@ -10,6 +10,7 @@ from django.db import models
 from django.db.models import Q
 from django.utils import timezone
 
+from marketplace.core.errors import IllegalMove
 from marketplace.core.ids import PublicIdField, new
 from marketplace.core.states import known
 
@@ -198,6 +199,15 @@ class Project(models.Model):
     def __str__(self) -> str:
         return self.title
 
+    def lock_unless_closed(self) -> None:
+        """Take the row as it is now, and keep it until the transaction ends.
+
+        raises  IllegalMove  a closed project stays as it is
+        """
+        self.refresh_from_db(from_queryset=Project.objects.select_for_update(no_key=True))
+        if self.state == Project.State.CLOSED:
+            raise IllegalMove("a closed project stays as it is", state=str(self.state))
+
 
 class Guideline(models.Model):
     """One version of what workers are told, in Markdown; never edited."""
@@ -214,6 +224,33 @@ class Guideline(models.Model):
 
     def __str__(self) -> str:
         return f"{self.project} v{self.version}"
+
+
+class GuidelineExample(models.Model):
+    """An item shown with a guideline, answered and explained; it belongs to its version. Append-only."""
+
+    class Kind(models.TextChoices):
+        EXAMPLE = "example"
+        COUNTEREXAMPLE = "counterexample"  # its answer is the wrong one that people give
+
+    guideline = models.ForeignKey(Guideline, models.PROTECT, related_name="examples", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    kind = models.CharField(max_length=14, choices=Kind)
+    payload = models.JSONField(help_text="What is shown, by column.")
+    value = models.JSONField(help_text="The answer, in the shape of the label schema.")
+    explanation = models.TextField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["guideline", "position"], name="guidelineexample_position_once"),
+            models.CheckConstraint(
+                condition=Q(kind__in=["example", "counterexample"]), name="guidelineexample_kind_known"
+            ),
+        ]
+        ordering = ["position"]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.position + 1}"
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):

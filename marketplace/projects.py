@@ -1,4 +1,4 @@
-"""Offers before and beside their batches: draft, revise, explain, pause."""
+"""Offers before and beside their batches: draft, revise, pause."""
 
 from dataclasses import asdict
 from typing import Any, NamedTuple
@@ -6,15 +6,14 @@ from typing import Any, NamedTuple
 from django.conf import settings
 from django.db import transaction
 
-from marketplace import accounts, audit
+from marketplace import accounts, audit, guidelines
 from marketplace.core import states
 from marketplace.core.errors import IllegalMove, Invalid
 from marketplace.core.strictjson import text_error
 from marketplace.labels import schema as label_schema
 from marketplace.labels.errors import Error
-from marketplace.models import Guideline, Organisation, Project, Role, User
+from marketplace.models import Organisation, Project, Role, User
 
-GUIDELINE_LONGEST = 100_000
 DAY_S = 24 * 3600
 
 
@@ -69,7 +68,7 @@ def draft(
     project.save()
     audit.record(by, "draft", project)
     if guideline.strip():
-        write_guideline(project, by, guideline)
+        guidelines.write(project, by, guideline)
     return project
 
 
@@ -77,7 +76,7 @@ def draft(
 def revise(project: Project, by: User, **changes: Any) -> Project:
     """Change an offer for the batches to come; those that are published keep what they were published with."""
     accounts.require(by, project.organisation, Role.MANAGER)
-    _lock_unless_closed(project)
+    project.lock_unless_closed()
     if changes.get("currency", project.currency) != project.currency and project.state != Project.State.DRAFT:
         raise IllegalMove("the currency stays once a project was published", state=str(project.state))
     schema_before = project.schema
@@ -87,20 +86,6 @@ def revise(project: Project, by: User, **changes: Any) -> Project:
     project.save()
     audit.record(by, "revise", project, changed=sorted(changes), schema_version=project.schema_version)
     return project
-
-
-@transaction.atomic
-def write_guideline(project: Project, by: User, text: str) -> Guideline:
-    """Publish the next version of what workers are told."""
-    accounts.require(by, project.organisation, Role.MANAGER)
-    _lock_unless_closed(project)
-    if errors := _text_errors("text", text, Text(1, GUIDELINE_LONGEST)):
-        raise _invalid(errors)
-    last = project.guidelines.first()
-    version = last.version + 1 if last else 1
-    guideline = Guideline.objects.create(project=project, version=version, text=text, created_by=by)
-    audit.record(by, "write_guideline", project, version=version)
-    return guideline
 
 
 @transaction.atomic
@@ -121,13 +106,6 @@ def resume(project: Project, by: User) -> Project:
     states.move(project, Project.State.OPEN)
     audit.record(by, "resume", project)
     return project
-
-
-def _lock_unless_closed(project: Project) -> None:
-    """Take the row as it is now, and keep it."""
-    project.refresh_from_db(from_queryset=Project.objects.select_for_update(no_key=True))
-    if project.state == Project.State.CLOSED:
-        raise IllegalMove("a closed project stays as it is", state=str(project.state))
 
 
 def _apply(project: Project, changes: dict[str, Any]) -> None:

@@ -68,6 +68,7 @@ PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
+DISAGREEMENT_ANSWERS_MOST = env.number("DISAGREEMENT_ANSWERS_MOST", 50_000, least=100, most=1_000_000)
 ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)
 CONNECTIONS_MOST = env.number("CONNECTIONS_MOST", 2_000, least=16, most=100_000)  # of each server process
 HEADERS_MOST_BYTES = env.number("HEADERS_MOST_BYTES", 65_536, least=8_192, most=10**7)  # the address with them
@@ -185,6 +186,7 @@ SWEEPS = {
     "tasks.jobs.settle": 2,
     "tasks.jobs.tally": 2,
     "tasks.jobs.close": 5,
+    "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,
     "payments.jobs.payouts": 5,
     "marketplace.jobs.imports": 5,

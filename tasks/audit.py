@@ -57,14 +57,22 @@ CHECKS = {
                     WHERE d.answer_id = a.id AND d.state = 'standing'
                         AND (p.state = 'open' OR (p.id IS NULL AND d.contestable_until > clock_timestamp()))))
             GROUP BY batch_id),
-        seats AS (SELECT t.batch_id, sum(greatest(b.redundancy_max, t.bought) - t.taken) * (b.price_micros +
+        gone AS (SELECT task_id, count(*) AS answers FROM tasks_answer
+                 WHERE superseded_at IS NOT NULL AND state IN ('submitted', 'accepted') GROUP BY task_id),
+        seats AS (SELECT t.batch_id, sum(greatest(b.redundancy_max + coalesce(gone.answers, 0), t.bought) - t.taken) *
+                         (b.price_micros +
                          b.price_micros * b.fee_bp / 10000) AS micros
-                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id
+                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id LEFT JOIN gone ON gone.task_id = t.id
                   WHERE b.state = 'open' AND t.state = 'open' GROUP BY t.batch_id, b.price_micros, b.fee_bp)
         SELECT b.id FROM tasks_batch b JOIN payments_reserve r ON r.subject = 'batch:' || b.id
         JOIN payments_account acc ON acc.id = r.account_id
         LEFT JOIN owed ON owed.batch_id = b.id LEFT JOIN seats ON seats.batch_id = b.id
         WHERE acc.credits_micros - acc.debits_micros < coalesce(owed.micros, 0) + coalesce(seats.micros, 0)""",
+    "an answer that was superseded is still held against its worker, or for them": """
+        SELECT x.id FROM tasks_answer x JOIN tasks_evidence e ON e.answer_id = x.id AND e.kind = 'consensus'
+        LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id WHERE x.superseded_at IS NOT NULL AND v.id IS NULL""",
+    "an answer is superseded that nobody handed in as work": """
+        SELECT id FROM tasks_answer WHERE superseded_at IS NOT NULL AND (attempt <> 0 OR submitted_at IS NULL)""",
     "reliability is not what its evidence comes to": """
         WITH told AS (SELECT e.worker_id, e.project_id, sum(e.correct) AS correct, count(*) AS judged
                       FROM tasks_evidence e LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id

@@ -8,8 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import transaction
-from django.db.models import OuterRef, Q, Subquery
+from django.db import connection, transaction
+from django.db.models import Count, OuterRef, Q, Subquery
 
 from marketplace import labels
 from marketplace.core import clock
@@ -36,6 +36,7 @@ class Crowd:
     values          list of N answers
     answers         int[N]          primary keys
     truth           {task position: truth} of hidden gold
+    superseded      {task: how many more answers hold a seat and speak no more}
     """
 
     tasks: np.ndarray
@@ -46,6 +47,7 @@ class Crowd:
     values: list[dict[str, Any]]
     answers: np.ndarray
     truth: dict[int, dict[str, Any]]
+    superseded: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -83,13 +85,24 @@ def update(batch: Batch) -> None:
     """Weigh all answers of a batch again, write what changed, and settle the tasks that are sure enough."""
     started, at = time.monotonic(), clock.now()
     Batch.objects.filter(pk=batch.pk).update(consensus_at=at)
-    crowd = _load(batch)
-    results, certainty = aggregate(batch, crowd)
     with transaction.atomic():
+        hold(batch.pk)
+        crowd = _load(batch)
+        results, certainty = aggregate(batch, crowd)
         flipped = _write(batch, results)
         closed = _settle(batch, crowd, certainty)
         _judge(crowd, batch, results, closed | flipped)
     Batch.objects.filter(pk=batch.pk).update(consensus_s=time.monotonic() - started)
+
+
+def hold(batch: int) -> None:
+    """Let nobody else weigh this batch, or reopen its tasks, until the transaction ends; before any row is locked.
+
+    What is weighed is what was loaded: an answer that is superseded in between would be judged by a label it no longer
+    speaks for. No row is locked for it, so that claims and submits do not wait.
+    """
+    with connection.cursor() as sql:
+        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('consensus of batch ' || %s::text, 0))", [batch])
 
 
 def aggregate(batch: Batch, crowd: Crowd) -> tuple[Results, Certainty]:
@@ -117,6 +130,7 @@ def _load(batch: Batch) -> Crowd:
         .order_by("pk")
         .values_list("pk", "task", "worker", "codes", "value")
     )
+    gone = Answer.objects.superseded().filter(batch=batch, attempt=0)
     width = len(label_schema.categorical(batch.schema))
     tasks, task = np.unique(np.array([row[1] for row in rows], np.int64), return_inverse=True)
     workers, worker = np.unique(np.array([row[2] for row in rows], np.int64), return_inverse=True)
@@ -132,6 +146,7 @@ def _load(batch: Batch) -> Crowd:
         values=[row[4] or {} for row in rows],
         answers=np.array([row[0] for row in rows], np.int64),
         truth=known,
+        superseded=dict(gone.values_list("task").annotate(n=Count("pk")).order_by("task")),
     )
 
 
@@ -240,10 +255,9 @@ def _settle(batch: Batch, crowd: Crowd, certainty: Certainty) -> set[int]:
     answered = dict(
         zip(crowd.tasks.tolist(), np.bincount(crowd.task, minlength=len(crowd.tasks)).tolist(), strict=True)
     )
-    open_tasks = Task.objects.filter(batch=batch, state=Task.State.OPEN, pk__in=list(answered)).values_list(
-        "pk", "bought"
-    )
-    complete = [(task, bought) for task, bought in open_tasks if answered[task] >= bought]
+    open_tasks = Task.objects.filter(batch=batch, state=Task.State.OPEN, pk__in=list(answered))
+    asked = ((task, bought - crowd.superseded.get(task, 0)) for task, bought in open_tasks.values_list("pk", "bought"))
+    complete = [(task, bought) for task, bought in asked if answered[task] >= bought]
     sure = {task for task, _ in complete if certainty.get(task, 0.0) >= batch.target_confidence}
     done = [task for task, bought in complete if task in sure or bought >= batch.redundancy_max]
     if batch.state == Batch.State.OPEN:

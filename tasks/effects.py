@@ -40,7 +40,7 @@ def put_back(decision: Decision) -> None:
     states.move(answer, Answer.State.ACCEPTED)
     wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
     if not is_gold(answer):
-        seats.restore(answer.task_id)
+        seats.restore(answer)
     evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
 
 

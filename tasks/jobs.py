@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import jobs
-from tasks import appeals, assignments, batches, consensus, decisions, gold, settlement, tallies
+from tasks import appeals, assignments, batches, consensus, decisions, gold, reopening, settlement, tallies
 from tasks.models import Batch
 
 log = logging.getLogger(__name__)
@@ -50,6 +50,11 @@ def close() -> bool:
     """Close what is finished, and give the rest of closed batches back."""
     batches.close_finished()
     return _each(batches.return_rest, batches.returnable())
+
+
+def reopen() -> bool:
+    """Go on with what somebody had asked again."""
+    return _each(reopening.go_on, reopening.running())
 
 
 def uphold_overdue() -> bool:

@@ -5,7 +5,7 @@ queue epoch or its gold is written, then tasks by primary key. One statement loc
 locks twice, and where others refer to the row, that can deadlock; not so where it locks FOR UPDATE, as a claim does.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -23,6 +23,8 @@ END = (2**31 - 1, 2**63 - 1)  # behind every one
 UNSEEN = """(SELECT 1 FROM tasks_answer a WHERE a.worker_id = %(worker)s AND a.task_id = t.id AND a.attempt = 0
              AND NOT (a.state IN ('returned', 'expired')) LIMIT 1) IS NULL"""
 NEVER_SEEN = "(SELECT 1 FROM tasks_answer a WHERE a.task_id = g.task_id AND a.worker_id = %(worker)s LIMIT 1) IS NULL"
+SUPERSEDED = """(SELECT count(*) FROM tasks_answer x WHERE x.task_id = t.id AND x.superseded_at IS NOT NULL
+                 AND x.state IN ('submitted', 'accepted'))"""
 AMONG = {  # where a page comes from: a part of the queue, or what the worker picked
     "queue": """AND (t.priority, t.pos) > (%(priority)s, %(pos)s)
         AND (t.priority, t.pos) <= (%(to_priority)s, %(to_pos)s)""",
@@ -198,16 +200,30 @@ def free(tasks: Sequence[int]) -> None:
 
 
 def buy(batch: Batch, tasks: Sequence[int]) -> None:
-    """Buy one more answer for each task whose answers are all in, as long as the batch allows more."""
+    """Buy one more answer for each task whose answers are all in, as long as the batch allows more.
+
+    What was superseded keeps its seat and is not counted: another was bought in its place.
+    """
     if not tasks:
         return
     bump([batch.pk])
     _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """UPDATE tasks_task SET bought = bought + 1
-               WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND bought < %s""",
+            f"""UPDATE tasks_task t SET bought = bought + 1
+                WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND bought < %s + {SUPERSEDED}""",
             [list(tasks), batch.redundancy_max],
+        )
+
+
+def reopen(seats: Mapping[int, int]) -> None:
+    """Buy so many more answers for each of these tasks, paid for by the caller, and ask for them."""
+    _lock(seats)
+    with connection.cursor() as sql:
+        sql.execute(
+            """UPDATE tasks_task t SET bought = t.bought + more.seats, state = 'open'
+               FROM unnest(%s::bigint[], %s::int[]) AS more (id, seats) WHERE t.id = more.id""",
+            [list(seats), list(seats.values())],
         )
 
 
@@ -243,23 +259,32 @@ def settle(tasks: Sequence[int]) -> list[int]:
 
 
 def give_up(answer: Answer, *, refill: bool) -> None:
-    """Take an answer out of its task: the seat reopens, paid for by the caller, or is withdrawn and the task closed."""
+    """Take an answer out of its task: the seat reopens, paid for by the caller, or is withdrawn and the task closed.
+
+    In the place of one that was superseded another was bought: its withdrawal leaves the task as it is.
+    """
     if refill:
         bump([answer.batch_id])
     with connection.cursor() as sql:
         sql.execute(
-            """UPDATE tasks_task SET taken = taken - 1, bought = bought - CASE WHEN %s THEN 0 ELSE 1 END,
-                   state = CASE WHEN %s THEN 'open' ELSE 'closed' END
-               WHERE id = %s AND taken > 0""",
-            [refill, refill, answer.task_id],
+            """UPDATE tasks_task t SET taken = t.taken - 1, bought = t.bought - CASE WHEN %s THEN 0 ELSE 1 END,
+                   state = CASE WHEN %s THEN 'open' WHEN x.superseded_at IS NOT NULL THEN t.state ELSE 'closed' END
+               FROM tasks_answer x WHERE x.id = %s AND t.id = x.task_id AND t.taken > 0""",
+            [refill, refill, answer.pk],
         )
 
 
-def restore(task: int) -> None:
-    """Put an answer back into a task: into its open seat where there is one, otherwise into one of its own."""
+def restore(answer: Answer) -> None:
+    """Put an answer back into its task: into an open seat where there is one, otherwise into one of its own.
+
+    An open seat that was bought in the place of what was superseded stays open.
+    """
     with connection.cursor() as sql:
         sql.execute(
-            "UPDATE tasks_task SET taken = taken + 1, bought = greatest(bought, taken + 1) WHERE id = %s", [task]
+            """UPDATE tasks_task t SET taken = t.taken + 1, bought = CASE WHEN x.superseded_at IS NULL
+                   THEN greatest(t.bought, t.taken + 1) ELSE t.bought + 1 END
+               FROM tasks_answer x WHERE x.id = %s AND t.id = x.task_id""",
+            [answer.pk],
         )
 
 

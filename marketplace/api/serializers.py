@@ -120,12 +120,6 @@ class NewProject(ProjectOffer):
         return fields
 
 
-class GuidelineSerializer(Strict):
-    version = serializers.IntegerField(read_only=True)
-    text = serializers.CharField(max_length=100_000, trim_whitespace=False, help_text="Markdown.")
-    created_at = serializers.DateTimeField(read_only=True)
-
-
 class DatasetSerializer(Strict):
     id = PublicId()
     organisation = PublicId(source="organisation.public_id")

@@ -243,25 +243,6 @@ class Resume(ProjectView):
         return self.answer(projects.resume(self.get_object(), person(request)))
 
 
-class Guidelines(View):
-    serializer_class = say.GuidelineSerializer
-
-    def project(self) -> Project:
-        return get_object_or_404(Project.objects.visible_to(person(self.request)), public_id=self.kwargs["id"])
-
-    @extend_schema(operation_id="guidelines_list", responses=say.GuidelineSerializer(many=True))
-    def get(self, request: Request, id: str) -> Response:
-        """Every version of a project's guideline, newest first."""
-        return self.page(self.project().guidelines.all())
-
-    @extend_schema(operation_id="guidelines_write", responses={201: say.GuidelineSerializer})
-    @replies.once
-    def post(self, request: Request, id: str) -> Response:
-        """Publish the next version of the guideline."""
-        text = self.asked(say.GuidelineSerializer)["text"]
-        return self.answer(projects.write_guideline(self.project(), person(request), text), 201)
-
-
 class Datasets(OfOrganisation):
     queryset = Dataset.objects.none()
     serializer_class = say.DatasetSerializer

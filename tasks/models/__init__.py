@@ -13,6 +13,7 @@ from tasks.models.decisions import (
 )
 from tasks.models.gold import Gold
 from tasks.models.labels import Consensus, ConsensusChange
+from tasks.models.reopenings import Reopening
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
 
 __all__ = [
@@ -34,6 +35,7 @@ __all__ = [
     "Mark",
     "Rule",
     "Statement",
+    "Reopening",
     "Tally",
     "Task",
 ]

@@ -170,6 +170,14 @@ class AnswerQuerySet(models.QuerySet["Answer"]):
 
     def counted(self) -> Self:
         """Answers that speak in the consensus."""
+        return self.seated().filter(superseded_at=None)
+
+    def superseded(self) -> Self:
+        """Answers that keep their seat and speak no more: another was bought in the place of each."""
+        return self.seated().filter(superseded_at__isnull=False)
+
+    def seated(self) -> Self:
+        """Answers handed in that hold a seat at their task."""
         return self.filter(state__in=[Answer.State.SUBMITTED, Answer.State.ACCEPTED], submitted_at__isnull=False)
 
 
@@ -210,6 +218,10 @@ class Answer(models.Model):
     to_grade = models.BooleanField(default=False, help_text="Hidden gold that has not been graded yet.")
     submitted_at = models.DateTimeField(null=True)
     accept_at = models.DateTimeField(null=True, help_text="When it is accepted if nobody decides before.")
+    superseded_at = models.DateTimeField(
+        null=True,
+        help_text="Since when it is asked again under a later guideline: it stays paid, and speaks no more.",
+    )
     # Written in the transaction that makes the entry, which is never deleted: checking one entry for each of 50,000
     # answers costs a fifth of settling them. `tasks.audit` asks for it.
     entry = models.ForeignKey(
@@ -259,6 +271,7 @@ class Answer(models.Model):
                 condition=Q(submitted_at__isnull=False, entry=None, price_micros__gt=0),
                 name="answer_unpaid",
             ),
+            models.Index(fields=["batch", "task"], condition=Q(superseded_at__isnull=False), name="answer_superseded"),
         ]
 
     def __str__(self) -> str:

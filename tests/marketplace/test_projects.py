@@ -1,6 +1,6 @@
 import pytest
 
-from marketplace import accounts, projects
+from marketplace import accounts, guidelines, projects
 from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.models import Project, Role
 from tests import make
@@ -98,14 +98,14 @@ def opened(project):
 
 def test_guidelines_are_numbered_versions(rita):
     project = make.project(make.organisation(rita))
-    assert [projects.write_guideline(project, rita, text).version for text in ("a", "b")] == [1, 2]
+    assert [guidelines.write(project, rita, text).version for text in ("a", "b")] == [1, 2]
     assert [*project.guidelines.values_list("text", flat=True)] == ["b", "a"]
 
 
 @pytest.mark.parametrize("text", ["", " \n", "x" * 100_001, "a\0"])
 def test_a_guideline_says_something(rita, text):
     with pytest.raises(Invalid):
-        projects.write_guideline(make.project(make.organisation(rita)), rita, text)
+        guidelines.write(make.project(make.organisation(rita)), rita, text)
 
 
 def test_a_pause_can_be_ended(rita):
@@ -128,7 +128,7 @@ def test_a_closed_project_stays_as_it_is(rita):
     Project.objects.update(state="closed")
     for refused in (
         lambda: projects.revise(project, rita, title="New"),
-        lambda: projects.write_guideline(project, rita, "New"),
+        lambda: guidelines.write(project, rita, "New"),
         lambda: projects.resume(project, rita),
     ):
         with pytest.raises(IllegalMove):
@@ -139,7 +139,7 @@ def test_strangers_change_nothing(sam):
     project = opened(make.project())
     for refused in (
         lambda: projects.revise(project, sam, title="New"),
-        lambda: projects.write_guideline(project, sam, "New"),
+        lambda: guidelines.write(project, sam, "New"),
         lambda: projects.pause(project, sam),
         lambda: projects.resume(project, sam),
     ):

@@ -74,6 +74,17 @@ DAMAGE = {
             "UPDATE tasks_answer SET state = 'accepted' WHERE state = 'submitted'",
         ],
     ],
+    "an answer that was superseded is still held against its worker, or for them": [
+        [
+            f"UPDATE tasks_answer SET superseded_at = now() WHERE id = {ONE}",
+            "INSERT INTO tasks_evidence (kind, correct, created_at, answer_id, project_id, worker_id)"
+            " SELECT 'consensus', 1, now(), a.id, b.project_id, a.worker_id FROM tasks_answer a"
+            f" JOIN tasks_batch b ON b.id = a.batch_id WHERE a.id = {ONE}",
+        ],
+    ],
+    "an answer is superseded that nobody handed in as work": [
+        ["UPDATE tasks_answer SET superseded_at = now() WHERE state = 'leased'"],
+    ],
     "reliability is not what its evidence comes to": [
         ["UPDATE workers_reliability SET correct = correct + 1"],
         ["DELETE FROM workers_reliability"],

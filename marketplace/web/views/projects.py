@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_POST
 
+from marketplace import guidelines
 from marketplace import projects as verbs
 from marketplace.models import Organisation, Project
 from marketplace.web.edge import action, page_of, person, refusals_in
@@ -83,7 +84,7 @@ def _write_guideline(request: HttpRequest, project: Project, text: str) -> None:
     """A version of its own, where the words changed."""
     latest = project.guidelines.first()
     if text.strip() != (latest.text.strip() if latest else ""):
-        verbs.write_guideline(project, person(request), text)
+        guidelines.write(project, person(request), text)
 
 
 @login_required
