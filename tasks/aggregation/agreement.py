@@ -1,6 +1,9 @@
 """How far workers agree beyond chance."""
 
+from dataclasses import dataclass
+
 import numpy as np
+from scipy import sparse
 
 from tasks.aggregation.votes import Ints, Votes, ordered
 
@@ -31,3 +34,46 @@ def _one_each(votes: Votes) -> Votes:
     return Votes(
         votes.task[kept], votes.worker[kept], votes.label[kept], votes.n_tasks, votes.n_workers, votes.n_classes
     )
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """How pairs of answers to the same unit fall on the classes.
+
+    agreeing   int[K]     pairs that both say this class
+    differing  int[K, K]  pairs of which one says the one class and one the other; symmetric, 0 on the diagonal
+    units      int[K]     units in which somebody says this class and there is a pair
+    """
+
+    agreeing: Ints
+    differing: Ints
+    units: Ints
+
+    def specific(self) -> np.ndarray:
+        """Specific agreement of each class: of those who say it, how often another says it too; nan: no pair has it.
+
+        returns  float[K]  2 x agreeing pairs / (2 x agreeing + differing pairs that involve the class)
+        source   Cicchetti & Feinstein 1990, "High agreement but low kappa: II", for any number of raters by pairs
+        """
+        ours = 2 * self.agreeing
+        involved = ours + self.differing.sum(axis=1)
+        return np.divide(ours, involved, out=np.full(len(ours), np.nan), where=involved > 0)
+
+
+def pairs(unit: Ints, label: Ints, n_units: int, n_classes: int) -> Pairs:
+    """Count the pairs of answers within each unit.
+
+    unit   int[N]  which unit each answer belongs to, from 0 to n_units - 1
+    label  int[N]  its class, from 0 to n_classes - 1
+    """
+    ones = np.ones(len(unit), np.int64)
+    counts = sparse.csr_matrix((ones, (unit, label)), shape=(n_units, n_classes), dtype=np.int64)
+    counts.sum_duplicates()
+    is_paired = np.asarray(counts.sum(axis=1)).ravel() > 1
+    counts = counts[is_paired]
+    together = (counts.T @ counts).toarray()
+    answers = np.asarray(counts.sum(axis=0)).ravel()
+    agreeing = (np.diagonal(together) - answers) // 2
+    differing = together.copy()
+    np.fill_diagonal(differing, 0)
+    return Pairs(agreeing, differing, np.asarray((counts > 0).sum(axis=0)).ravel().astype(np.int64))
