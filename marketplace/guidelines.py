@@ -63,9 +63,7 @@ def write(project: Project, by: User, text: str, examples: Sequence[Any] | None 
     project.lock_unless_closed()
     last = project.guidelines.first()
     given = [_as_given(row) for row in last.examples.all()] if examples is None and last else examples or []
-    checked, errors = _checked(project, given)
-    if problem := _length_error("text", text, LONGEST):
-        errors = [problem, *errors]
+    checked, errors = check(project, text, given)
     if errors:
         raise Invalid("the guideline is not valid", errors=[asdict(error) for error in errors])
     version = last.version + 1 if last else 1
@@ -75,6 +73,22 @@ def write(project: Project, by: User, text: str, examples: Sequence[Any] | None 
     )
     audit.record(by, "write_guideline", project, version=version, examples=len(checked))
     return guideline
+
+
+def check(project: Project, text: Any, examples: Sequence[Any]) -> tuple[list[dict[str, Any]], list[Error]]:
+    """The examples as they would be kept, and everything that is wrong with them or the text."""
+    errors = list(filter(None, [_length_error("text", text, LONGEST)]))
+    if len(examples) > EXAMPLES_MOST:
+        return [], [*errors, Error("examples", "length", f"at most {EXAMPLES_MOST} examples")]
+    checked, size = [], 0
+    for number, raw in enumerate(examples):
+        example, wrong = _example(project, raw)
+        errors += [error.under(f"examples[{number}]") for error in wrong]
+        checked.append(example)
+        size += 0 if wrong else len(strictjson.dumps(example["payload"]).encode())
+    if size > EXAMPLES_MOST_BYTES:
+        errors.append(Error("examples", "length", f"what they show is longer than {EXAMPLES_MOST_BYTES:,} bytes"))
+    return checked, errors
 
 
 def difference(before: Guideline, after: Guideline) -> Difference:
@@ -117,21 +131,6 @@ def naming(found: Iterable[Passage], words: Iterable[str]) -> list[Passage]:
 def _as_given(row: GuidelineExample) -> dict[str, Any]:
     """An example as `write` takes it."""
     return {"kind": row.kind, "payload": row.payload, "value": row.value, "explanation": row.explanation}
-
-
-def _checked(project: Project, given: Sequence[Any]) -> tuple[list[dict[str, Any]], list[Error]]:
-    """The examples as they are kept, and everything that is wrong with them."""
-    if len(given) > EXAMPLES_MOST:
-        return [], [Error("examples", "length", f"at most {EXAMPLES_MOST} examples")]
-    checked, errors, size = [], [], 0
-    for number, raw in enumerate(given):
-        example, wrong = _example(project, raw)
-        errors += [error.under(f"examples[{number}]") for error in wrong]
-        checked.append(example)
-        size += 0 if wrong else len(strictjson.dumps(example["payload"]).encode())
-    if size > EXAMPLES_MOST_BYTES:
-        errors.append(Error("examples", "length", f"what they show is longer than {EXAMPLES_MOST_BYTES:,} bytes"))
-    return checked, errors
 
 
 def _example(project: Project, raw: Any) -> tuple[dict[str, Any], list[Error]]:

@@ -79,7 +79,7 @@ class Report:
     answers: int
     most: int
     guideline_version: int
-    fields: list[OfField]
+    by_field: list[OfField]
 
 
 def report(project: Project, most: int | None = None) -> Report:
@@ -136,7 +136,7 @@ def _rows(batch: Batch, limit: int) -> list[tuple[int, int, list[int]]]:
     rows = list(seated.order_by("-pk").values_list("assignment", "task", "codes")[:limit])
     pages = {page for page, *_ in rows}
     versions = dict(Assignment.objects.filter(pk__in=pages).values_list("pk", "guideline_version"))
-    return [(versions[page], task, codes) for page, task, codes in rows]
+    return [(versions[page], task, codes or []) for page, task, codes in rows]
 
 
 def _places(listed: Sequence[str], known: list[str]) -> list[int]:

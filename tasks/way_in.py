@@ -35,7 +35,7 @@ def next_step(worker: Worker, project: Project) -> Step:
     if standing := standings.stopped(worker, project):
         return Step("stopped", {"standing": standing})
     if version := guidelines.unread(worker, project):
-        return Step("read", {"version": version})
+        return Step("read", {"version": version, "last_read": guidelines.last_read(worker, project)})
     return _taught(worker, project)
 
 

@@ -35,6 +35,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "members/membership": lambda here: here.membership.pk,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
+    "version": lambda here: 1,
     # of those who sign in
     "confirm-email": lambda here: "MQ:nothing",
     "key": lambda here: "nothing",
@@ -48,6 +49,7 @@ WHOSE = {"assignments": "wes", "decisions": "wes", "payouts": "wes", "appeals": 
 SIGN_IN = ("/accounts/", "/_allauth/")
 
 REASON = {"reason_code": "wrong", "reason": "No."}
+NO_EXAMPLES = {"examples-TOTAL_FORMS": "0", "examples-INITIAL_FORMS": "0"}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -61,6 +63,7 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/projects": lambda here: {**OFFER, "organisation": here.organisation.public_id},
     "PATCH /api/v1/projects/%(id)s": lambda here: {"title": "Birds"},
     "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
+    "POST /api/v1/projects/%(id)s/reopenings": lambda here: {"field": "animal", "label": "cat", "version": 0},
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
@@ -91,6 +94,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
     "POST /projects/%(project)s/data/": lambda here: {"file": _rows()},
+    "POST /projects/%(project)s/guideline/edit/": lambda here: {"text": "Look.", **NO_EXAMPLES},
+    "POST /projects/%(project)s/guideline/reopen/": lambda here: {"label": "animal:cat", "version": "0"},
     "POST /projects/%(project)s/publish/now": lambda here: {"dataset": here.dataset.public_id},
     "POST /batches/%(batch)s/accept": lambda here: {"answer": here.answer.public_id},
     "POST /answers/%(answer)s/": lambda here: {**REASON, "verb": "reject"},

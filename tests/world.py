@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from marketplace import accounts
+from marketplace import accounts, guidelines
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
@@ -11,6 +11,7 @@ from tasks.models import Answer, Appeal, Assignment, Batch, Decision
 from tests import make
 from tests.payments import made
 from tests.tasks import work
+from workers import guidelines as read
 from workers import profiles
 
 
@@ -61,6 +62,8 @@ def made_by_everybody() -> World:
     project = Project.objects.select_related("organisation").get(pk=batch.project_id)
     home, worker = project.organisation, profiles.of(wes)
     make.organisation(make.user("olga"))
+    guidelines.write(project, rita, "# Look\n\nA cat has whiskers.")
+    read.acknowledge(worker, project, 1)
     practice = work.practise(worker, project)
     first = work.work(worker, batch)
     answers = list(first.answers.select_related("task", "batch", "assignment").order_by("position"))

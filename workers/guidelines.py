@@ -18,6 +18,12 @@ def unread(worker: Worker, project: Project) -> int | None:
     return statements.rows(f"SELECT {UNREAD} {both}", {"worker": worker.pk, "project": project.pk})[0][0]
 
 
+def last_read(worker: Worker, project: Project) -> int | None:
+    """The newest version this worker has acknowledged; None: none yet."""
+    mine = Acknowledgement.objects.filter(worker=worker, project=project)
+    return mine.order_by("-version").values_list("version", flat=True).first()
+
+
 def acknowledge(worker: Worker, project: Project, version: int) -> None:
     """Note that the worker has read this version; again: nothing changes.
 

@@ -41,12 +41,14 @@ class NewGuideline(Strict):
 
 
 class Part(Strict):
-    kind = serializers.ChoiceField(["same", "removed", "added"])
+    kind = serializers.CharField(help_text="same, removed or added")
     text = serializers.CharField()
 
 
 class Line(Strict):
-    kind = serializers.ChoiceField(["same", "removed", "added", "changed", "fold"])
+    kind = serializers.CharField(
+        help_text="same, removed, added, changed within, or a fold of several that are the same"
+    )
     parts = Part(many=True)
     count = serializers.IntegerField(help_text="Of a fold: how many unchanged lines it stands for.")
 

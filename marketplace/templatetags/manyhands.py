@@ -1,5 +1,6 @@
 """What templates say of amounts, shares and times, and Markdown made safe."""
 
+import itertools
 import re
 
 from django import template
@@ -9,6 +10,7 @@ from marketplace.core import money as amounts
 from marketplace.web import markdown as safe
 
 register = template.Library()
+OPENED = re.compile(r"<h([1-6])>")
 HEADING = re.compile(r"(</?h)([1-6])(>)")
 
 
@@ -38,6 +40,14 @@ def span(seconds: float | None) -> str:
 def markdown(text: str) -> SafeString:
     """Its headings go below those of the page, which stands two deep where Markdown is shown."""
     return mark_safe(HEADING.sub(lambda tag: f"{tag[1]}{min(int(tag[2]) + 2, 6)}{tag[3]}", safe.render(text)))
+
+
+@register.filter
+def passages(text: str) -> SafeString:
+    """The same, with a place to link to at each heading: `#passage-1` is the first."""
+    number = itertools.count(1)
+    placed = OPENED.sub(lambda tag: f'<h{tag[1]} id="passage-{next(number)}">', markdown(text))
+    return mark_safe(placed)
 
 
 @register.filter

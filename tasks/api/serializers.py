@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
+from tasks.api.guideline_shapes import GuidelineText
 from tasks.models import Answer, Assignment, Decision
 
 
@@ -33,11 +34,6 @@ class OfferSerializer(Strict):
         return bool(project.pick_column)
 
 
-class GuidelineTextSerializer(Strict):
-    version = serializers.IntegerField()
-    text = serializers.CharField()
-
-
 class GuidelineVersionSerializer(Strict):
     version = serializers.IntegerField(min_value=1)
 
@@ -51,7 +47,8 @@ class ConductSerializer(Strict):
 class OfferDetailSerializer(OfferSerializer):
     """The same with what is needed to decide and to begin."""
 
-    guideline = GuidelineTextSerializer(allow_null=True)
+    guideline = GuidelineText(allow_null=True)
+    last_read = serializers.IntegerField(allow_null=True, help_text="The version you acknowledged last.")
     schema = serializers.JSONField()
     practice = serializers.CharField(help_text="none, needed, passed or failed")
     next = serializers.CharField(

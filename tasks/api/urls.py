@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, hot, work
+from tasks.api import batches, decisions, disputes, guidelines, hot, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -11,6 +11,8 @@ urlpatterns = [
     path("work/projects/<str:id>", work.Offer.as_view()),
     path("work/projects/<str:id>/acknowledge", work.Acknowledge.as_view()),
     path("work/projects/<str:id>/practice", work.Practice.as_view()),
+    path("work/projects/<str:id>/guidelines/<int:version>", guidelines.WorkGuideline.as_view()),
+    path("work/projects/<str:id>/guidelines/<int:version>/diff", guidelines.WorkDifference.as_view()),
     path("work/answers", work.MyAnswers.as_view()),
     path("work/decisions", work.MyDecisions.as_view()),
     path("work/decisions/<str:id>", work.MyDecision.as_view()),
@@ -26,6 +28,9 @@ urlpatterns = [
     path("projects/<str:id>/quote", batches.Quote.as_view()),
     path("projects/<str:id>/publish", batches.Publish.as_view()),
     path("projects/<str:id>/close", batches.CloseProject.as_view()),
+    path("projects/<str:id>/reopenings", guidelines.Reopenings.as_view()),
+    path("projects/<str:id>/reopenings/quote", guidelines.ReopeningQuote.as_view()),
+    path("projects/<str:id>/disagreement", guidelines.Disagreement.as_view()),
     path("batches", batches.Batches.as_view()),
     path("batches/<str:id>", batches.OneBatch.as_view()),
     path("batches/<str:id>/close", batches.CloseBatch.as_view()),

@@ -62,6 +62,7 @@ class Offer(WorkView):
         """One project with its guideline, and how this worker stands to it."""
         offer: Any = self.get_object()
         offer.guideline = latest_guideline(offer)
+        offer.last_read = guidelines.last_read(self.worker(), offer)
         offer.next = way_in.next_step(self.worker(), offer).kind
         offer.practice = training.status(self.worker(), offer)
         offer.conduct = decisions.conduct_of(offer.organisation)

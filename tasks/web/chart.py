@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 LEFT, RIGHT, TOP, ROW = 90.0, 380.0, 28.0, 26.0
+HEAT_MOST, HEAT_NAME = 12, 11  # labels, letters of each
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,69 @@ def intervals(rows: Sequence[tuple[str, float, float, float]]) -> Picture:
     ]
     ticks = [(_x(share), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
     return Picture(bars, TOP + ROW * len(rows) + 8, ticks)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """How often two labels stand against each other; the more often, the more opaque."""
+
+    x: float
+    y: float
+    one: str
+    other: str
+    pairs: int
+    opacity: str
+
+
+@dataclass(frozen=True)
+class HeatMap:
+    """Labels by labels; rows have names and numbers, columns numbers."""
+
+    names: list[tuple[int, str, float]]
+    cells: list[Cell]
+    left: float = LEFT
+    side: float = ROW
+
+    @property
+    def width(self) -> float:
+        return self.left + self.side * len(self.names) + 4
+
+    @property
+    def height(self) -> float:
+        return TOP + self.side * len(self.names) + 4
+
+    @property
+    def columns(self) -> list[tuple[int, float]]:
+        """Number and middle of each."""
+        return [(number, self.left + self.side * (number - 0.5)) for number, *_ in self.names]
+
+
+def heat(labels: Sequence[str], pairs: Sequence[Sequence[int]]) -> HeatMap | None:
+    """The labels that are confused most, in their order, against each other; None: none is."""
+    confused = [place for place, row in enumerate(pairs) if any(row)]
+    worst = sorted(sorted(confused, key=lambda place: -sum(pairs[place]))[:HEAT_MOST])
+    if not worst:
+        return None
+    most = max(pairs[a][b] for a in worst for b in worst) or 1
+    cells = [
+        Cell(
+            x=LEFT + ROW * column,
+            y=TOP + ROW * row,
+            one=labels[a],
+            other=labels[b],
+            pairs=pairs[a][b],
+            opacity=f"{pairs[a][b] / most:.2f}",
+        )
+        for row, a in enumerate(worst)
+        for column, b in enumerate(worst)
+        if a != b
+    ]
+    names = [(row + 1, _short(labels[a]), TOP + ROW * (row + 0.65)) for row, a in enumerate(worst)]
+    return HeatMap(names, cells)
+
+
+def _short(name: str) -> str:
+    return name if len(name) <= HEAT_NAME else name[: HEAT_NAME - 1] + "…"
 
 
 def _x(share: float) -> float:

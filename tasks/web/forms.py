@@ -52,6 +52,7 @@ BUILDERS: dict[str, Callable[[Spec], forms.Field]] = {
     "text": _text,
     "number": _number,
     "rating": _rating,
+    "json": _json,  # kinds without a form of their own
 }
 
 
@@ -63,7 +64,7 @@ class TaskForm(Form):
         self.position = position
         self.specs: list[Spec] = schema["fields"]
         for spec in self.specs:
-            field = BUILDERS.get(spec["type"], _json)(spec)
+            field = BUILDERS.get(spec["type"], BUILDERS["json"])(spec)
             field.label = spec["title"]
             field.error_messages["required"] = "Please answer this."
             field.required = field.required and spec["required"]
@@ -77,7 +78,7 @@ class TaskForm(Form):
     def value(self) -> dict[str, Any]:
         """The answer: what was left empty is left out, unless empty is an answer."""
         typed = {spec["name"]: (self.cleaned_data.get(spec["name"]), spec) for spec in self.specs}
-        return {name: value for name, (value, spec) in typed.items() if _is_answer(value, spec)}
+        return {name: value for name, (value, spec) in typed.items() if is_answer(value, spec)}
 
     @property
     def draft(self) -> dict[str, Any]:
@@ -95,7 +96,8 @@ class TaskForm(Form):
         return kept
 
 
-def _is_answer(value: Any, spec: Spec) -> bool:
+def is_answer(value: Any, spec: Spec) -> bool:
+    """Whether something was answered: nothing chosen is an answer where the field must be answered."""
     if value == []:
         return bool(spec["required"])
     return value not in (None, "")

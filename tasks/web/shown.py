@@ -1,9 +1,14 @@
 """A payload as the label schema says it is shown."""
 
 import json
+from collections.abc import Iterable
 from typing import Any
 
+from marketplace import guidelines
+from marketplace.models import Guideline, GuidelineExample
+
 IMAGE = "data:image/"
+NOTHING = "no answer"
 
 
 def parts(schema: dict[str, Any], payload: dict[str, Any]) -> list[dict[str, str]]:
@@ -29,9 +34,33 @@ def answer(schema: dict[str, Any], value: dict[str, Any] | None) -> list[tuple[s
     return [(field["title"], _words(field, (value or {}).get(field["name"]))) for field in schema["fields"]]
 
 
+def examples(schema: dict[str, Any], rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """The examples of a guideline as items with their answers and why."""
+    return [
+        {
+            "number": number,
+            "is_wrong": row.kind == GuidelineExample.Kind.COUNTEREXAMPLE,
+            "parts": parts(schema, row.payload),
+            "answers": [pair for pair in answer(schema, row.value) if pair[1] != NOTHING],
+            "explanation": row.explanation,
+        }
+        for number, row in enumerate(rows, 1)
+    ]
+
+
+def difference(schema: dict[str, Any], before: Guideline, after: Guideline) -> dict[str, Any]:
+    """What is new in a version against another, as `_difference.html` wants it."""
+    found = guidelines.difference(before, after)
+    return {
+        "difference": found,
+        "removed": examples(schema, found.removed),
+        "added": examples(schema, found.added),
+    }
+
+
 def _words(field: dict[str, Any], value: Any) -> str:
     if value is None:
-        return "no answer"
+        return NOTHING
     titles = {option["value"]: option["title"] for option in field.get("options", [])}
     if isinstance(value, list):
         return ", ".join(titles.get(one, str(one)) for one in value) or "none"

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, guidelines, metrics, mine, pages, review, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -25,6 +25,12 @@ urlpatterns = [
     path("projects/<str:project>/publish/", dashboard.publish, name="publish"),
     path("projects/<str:project>/publish/now", dashboard.publish_now, name="publish-now"),
     path("projects/<str:project>/close", dashboard.close, name="close"),
+    path("projects/<str:project>/guideline/", guidelines.guideline, name="guideline"),
+    path("projects/<str:project>/guideline/edit/", guidelines.edit, name="edit-guideline"),
+    path("projects/<str:project>/guideline/compare/", guidelines.compare, name="compare-guidelines"),
+    path("projects/<str:project>/guideline/disagreement/", guidelines.disagreement, name="disagreement"),
+    path("projects/<str:project>/guideline/reopen/", guidelines.reopen, name="reopen"),
+    path("projects/<str:project>/guideline/versions/<int:version>/", guidelines.version, name="guideline-version"),
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
     path("batches/<str:batch>/accept", review.accept, name="accept"),

@@ -37,7 +37,7 @@ def labels_of(under):
 def test_each_label_has_its_agreement_and_what_it_is_confused_with():
     batch = answered(("cat", "cat", "dog"), ("cat", "dog", "dog"))
     found = disagreement.report(batch.project)
-    (animal,) = found.fields
+    (animal,) = found.by_field
     (under,) = animal.versions
     assert (found.answers, under.version, under.answers, under.tasks) == (6, 1, 6, 3)
     cat, dog, owl = under.labels
@@ -52,13 +52,13 @@ def test_each_version_stands_for_itself(rita):
     batch = answered(("cat",), ("dog",), redundancy_min=4, redundancy_max=4)
     guidelines.write(batch.project, rita, "Look twice.")
     give(batch, ("dog",), ("dog",), prefix="new")
-    new, old = disagreement.report(batch.project).fields[0].versions
+    new, old = disagreement.report(batch.project).by_field[0].versions
     assert (new.version, labels_of(new)["dog"].agreement) == (2, 1.0)
     assert (old.version, labels_of(old)["dog"].agreement) == (1, 0.0)
 
 
 def test_it_links_each_label_to_the_passages_that_name_it():
-    (animal,) = disagreement.report(answered(("cat",), ("dog",)).project).fields
+    (animal,) = disagreement.report(answered(("cat",), ("dog",)).project).by_field
     named = {value: [(one.number, one.title) for one in found] for value, found in animal.named.items()}
     assert named == {"cat": [(1, "Cats")], "dog": [(2, "Owls and dogs")], "owl": []}
 
@@ -67,13 +67,13 @@ def test_gold_which_everybody_answers_is_left_out():
     batch = work.published(items=2, gold=4, gold_share=0.5, page_size=4)
     for name in ("ann", "ben"):
         work.work_all(work.worker(name), batch)
-    assert disagreement.report(batch.project).fields[0].versions[0].tasks == 2
+    assert disagreement.report(batch.project).by_field[0].versions[0].tasks == 2
 
 
 def test_it_rests_on_the_newest_answers_only():
     batch = answered(("cat", "cat"), ("dog", "dog"), ("dog", "dog"), redundancy_min=3, redundancy_max=3)
     found = disagreement.report(batch.project, most=4)
-    (under,) = found.fields[0].versions
+    (under,) = found.by_field[0].versions
     assert (found.answers, labels_of(under)["dog"].agreement, labels_of(under)["cat"].agreement) == (4, 1.0, None)
 
 
@@ -81,7 +81,7 @@ def test_a_class_that_is_gone_stands_behind_those_of_today(rita):
     batch = answered(("owl",), ("cat",))
     fields = [{"name": "animal", "type": "choice", "options": ["dog", "cat"]}]
     projects.revise(batch.project, rita, schema={"display": [{"column": "text"}], "fields": fields})
-    (animal,) = disagreement.report(batch.project).fields
+    (animal,) = disagreement.report(batch.project).by_field
     assert animal.labels == ["dog", "cat", "owl"]
     assert labels_of(animal.versions[0])["owl"].confused_with == "cat"
 

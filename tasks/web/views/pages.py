@@ -141,7 +141,11 @@ def _page(request: HttpRequest, lease: Assignment, forms: dict[int, TaskForm], s
     ]
     wrong = sum(form.is_bound and not form.is_valid() for form in forms.values())
     guideline = lease.project.guidelines.filter(version=lease.guideline_version).first()
-    context = {"lease": lease, "tasks": tasks, "wrong": wrong, "guideline": guideline, "to_do": len(forms)}
+    examples = shown.examples(lease.batch.schema, guideline.examples.all()) if guideline else []
+    context = {
+        **{"lease": lease, "tasks": tasks, "wrong": wrong, "to_do": len(forms)},
+        **{"guideline": guideline, "examples": examples},
+    }
     return render(request, "tasks/assignment.html", context, status=status)
 
 

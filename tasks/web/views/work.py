@@ -1,13 +1,16 @@
 """Finding work, and beginning it."""
 
+from typing import Any
+
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
-from marketplace.models import Project
+from marketplace.models import Guideline, Project
 from marketplace.web.edge import action, page_of, person
 from tasks import assignments, decisions, pace, training, way_in
 from tasks.models import Assignment, Batch
+from tasks.web import shown
 from workers import guidelines, profiles
 
 
@@ -33,18 +36,27 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
     worker = profiles.of(person(request))
     found = _project(request, project)
     median_s = pace.medians([found.pk]).get(found.pk)
+    guideline, step = found.guidelines.first(), way_in.next_step(worker, found)
     return render(
         request,
         "tasks/work_project.html",
         {
             "project": found,
-            "guideline": found.guidelines.first(),
             "conduct": decisions.conduct_of(found.organisation),
-            "step": way_in.next_step(worker, found),
+            "guideline": guideline,
+            "examples": shown.examples(found.schema, guideline.examples.all()) if guideline else [],
+            "step": step,
+            **_changes(found, guideline, step.facts.get("last_read")),
             "median_s": median_s,
             "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
         },
     )
+
+
+def _changes(project: Project, latest: Guideline | None, last_read: int | None) -> dict[str, Any]:
+    """What is new since the version this worker has read, where there is one."""
+    before = project.guidelines.filter(version=last_read).first() if latest and last_read else None
+    return shown.difference(project.schema, before, latest) if before and latest else {}
 
 
 @action

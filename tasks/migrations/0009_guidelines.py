@@ -11,8 +11,8 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0004_guideline_examples'),
         ('payments', '0004_one_check_a_side'),
-        ('tasks', '0007_tally'),
-        ('workers', '0003_people'),
+        ('tasks', '0008_decisions'),
+        ('workers', '0004_pseudonyms'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
