@@ -33,9 +33,9 @@ __all__ = [
     "Figures",
     "Gold",
     "Mark",
+    "Reopening",
     "Rule",
     "Statement",
-    "Reopening",
     "Tally",
     "Task",
 ]
