@@ -266,7 +266,10 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "marketplace.api.openapi.with_problems",
     ],
-    "ENUM_NAME_OVERRIDES": {"MoneyStateEnum": "payments.models.Payout.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "ExampleKindEnum": "marketplace.models.GuidelineExample.Kind",
+        "MoneyStateEnum": "payments.models.Payout.State",
+    },
 }
 
 # Files and pages

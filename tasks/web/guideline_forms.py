@@ -109,7 +109,7 @@ class GuidelineEditor:
 
     def __init__(self, project: Project, typed: QueryDict | None = None) -> None:
         latest = project.guidelines.first()
-        rows = [_row(project, example) for example in latest.examples.all()] if latest else []
+        rows = [_row(project, example) for example in latest.examples.all()] if latest and typed is None else []
         self.project = project
         self.form = TextForm(typed, initial={"text": latest.text if latest else ""})
         self.examples = Examples(typed, prefix="examples", initial=rows, form_kwargs={"project": project})
@@ -177,7 +177,6 @@ class ReopenForm(Form):
     """Which label, and answers under which version."""
 
     label = forms.ChoiceField(label="What is labelled")
-    version = forms.IntegerField(min_value=0, label="Answered under version … or older")
 
     def __init__(self, *args: Any, project: Project, newest: int, **options: Any) -> None:
         super().__init__(*args, **options)
@@ -186,8 +185,10 @@ class ReopenForm(Form):
         self.fields["label"].choices = [  # type: ignore[attr-defined]
             (specs[name]["title"], [(f"{name}:{value}", value) for value in listed]) for name, listed in classes
         ]
-        self.fields["version"].max_value = newest - 1  # type: ignore[attr-defined]
-        self.fields["version"].initial = max(0, newest - 1)
+        last = max(0, newest - 1)
+        self.fields["version"] = forms.IntegerField(
+            min_value=0, max_value=last, initial=last, label="Answered under version … or older"
+        )
 
     @property
     def chosen(self) -> tuple[str, str, int]:
