@@ -288,6 +288,9 @@ class AnswerSerializer(Strict):
     submitted_at = serializers.DateTimeField()
     guideline_version = serializers.IntegerField(source="assignment.guideline_version")
     self_selected = serializers.BooleanField()
+    superseded_at = serializers.DateTimeField(
+        allow_null=True, help_text="Since when it is asked again under a later guideline: paid, and not counted."
+    )
     active_s = serializers.IntegerField(source="assignment.active_s", help_text="Of the whole page.")
 
     def get_worker(self, answer: Answer) -> str:

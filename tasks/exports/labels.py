@@ -109,13 +109,14 @@ class Telling:
                 "state",
                 "submitted_at",
                 "self_selected",
+                "superseded_at",
                 Cast("value", TextField()),
                 Subquery(page),
             )
         )
         self._meet({worker for _, worker, *_ in read})
         found = defaultdict(list)
-        for task, worker, state, submitted_at, self_selected, value, guideline_version in read:
+        for task, worker, state, submitted_at, self_selected, superseded_at, value, guideline_version in read:
             found[task].append(
                 {
                     "worker": self.pseudonyms[worker],
@@ -124,6 +125,7 @@ class Telling:
                     "submitted_at": submitted_at.isoformat(),
                     "guideline_version": guideline_version,
                     "self_selected": self_selected,
+                    "superseded": superseded_at is not None,
                 }
             )
         return found
