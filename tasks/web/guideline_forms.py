@@ -120,7 +120,8 @@ class GuidelineEditor:
         more = typed.copy()
         count = more.get("examples-TOTAL_FORMS", "0")
         most = guidelines.EXAMPLES_MOST
-        more["examples-TOTAL_FORMS"] = str(min(int(count) + 1, most) if count.isascii() and count.isdigit() else 1)
+        is_number = count.isascii() and count.isdigit() and len(count) < 5
+        more["examples-TOTAL_FORMS"] = str(min(int(count) + 1, most) if is_number else 1)
         more[f"examples-{count}-kind"] = GuidelineExample.Kind.EXAMPLE
         editor = cls(project, more)
         for form in (editor.form, *editor.examples.forms):
