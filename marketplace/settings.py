@@ -274,7 +274,12 @@ SPECTACULAR_SETTINGS = {
         "drf_spectacular.hooks.postprocess_schema_enums",
         "marketplace.api.openapi.with_problems",
     ],
-    "ENUM_NAME_OVERRIDES": {"MoneyStateEnum": "payments.models.Payout.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "MoneyStateEnum": "payments.models.Payout.State",
+        "ConversationStateEnum": "tasks.models.Conversation.State",
+        "ReportStateEnum": "tasks.models.Report.State",
+        "ReportReasonEnum": "tasks.models.Report.Reason",
+    },
 }
 
 # Files and pages

@@ -13,6 +13,7 @@ from tasks.models.decisions import (
 )
 from tasks.models.gold import Gold
 from tasks.models.labels import Consensus, ConsensusChange
+from tasks.models.messages import Conversation, Message, Report
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Conduct",
     "Consensus",
     "ConsensusChange",
+    "Conversation",
     "Cursor",
     "Decision",
     "DecisionEvidence",
@@ -32,6 +34,8 @@ __all__ = [
     "Figures",
     "Gold",
     "Mark",
+    "Message",
+    "Report",
     "Rule",
     "Statement",
     "Tally",
