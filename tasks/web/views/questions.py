@@ -146,7 +146,8 @@ def _thread(request: HttpRequest, found: Conversation, side: str, more: dict[str
             conversations.reply(found, person(request), form.cleaned_data["text"])
             messages.success(request, "Your message is sent.")
             return redirect(side, found.public_id)
-    conversations.read(found, person(request))
+    if request.method == "GET":
+        conversations.read(found, person(request))
     said = found.messages.select_related("author").order_by("pk")[: conversations.MESSAGES_MOST]
     context = {
         "conversation": found,
