@@ -11,7 +11,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ('marketplace', '0003_fewer_indexes'),
         ('tasks', '0008_decisions'),
-        ('workers', '0004_notices'),
+        ('workers', '0005_notices'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -16,7 +16,7 @@ def name_each(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('workers', '0003_people'),
+        ('workers', '0004_pseudonyms'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
