@@ -41,7 +41,7 @@ class Kind(NamedTuple):
 
 
 KINDS = {
-    "decision": Kind("A decision about your work or your access", Mail.AT_ONCE, is_kept=True),
+    "decision": Kind("Decisions about your work, your access or your project", Mail.AT_ONCE, is_kept=True),
     "appeal": Kind("Appeals: yours, and those against your decisions", Mail.AT_ONCE, is_kept=True),
     "money": Kind("Money: payouts, pay and prepayments", Mail.AT_ONCE, is_kept=True),
     "message": Kind("Questions and messages about tasks", Mail.AT_ONCE),
