@@ -278,6 +278,7 @@ SPECTACULAR_SETTINGS = {
         "MoneyStateEnum": "payments.models.Payout.State",
         "ConversationStateEnum": "tasks.models.Conversation.State",
         "ReportStateEnum": "tasks.models.Report.State",
+        "ReasonCodeEnum": "tasks.models.Decision.Reason",
         "ReportReasonEnum": "tasks.models.Report.Reason",
     },
 }
