@@ -35,8 +35,12 @@ SECRET_KEY = env.text("SECRET_KEY") or ("" if PRODUCTION else _local_secret())
 DATABASE_URL = env.text("DATABASE_URL")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost 127.0.0.1 [::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+FIRST_HOST = ALLOWED_HOSTS[0].removeprefix(".") if PRODUCTION and ALLOWED_HOSTS else ""
+SITE_URL = env.text("SITE_URL").rstrip("/") or (f"https://{FIRST_HOST}" if FIRST_HOST else "http://localhost:8000")
 if PRODUCTION and not (SECRET_KEY and DATABASE_URL and ALLOWED_HOSTS):
     raise ImproperlyConfigured("PRODUCTION=1 needs SECRET_KEY, DATABASE_URL and ALLOWED_HOSTS")
+if "*" in SITE_URL or not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("SITE_URL: expected where people find the site, as https://example.org")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other")
 
@@ -86,6 +90,8 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "prepayment": (env.number("PREPAYMENTS_AN_HOUR", 60), 3600),  # by a person, as those below
     "payout": (env.number("PAYOUTS_AN_HOUR", 30), 3600),
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
+    "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
+    "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
 }
 PACES = {  # about right, of a caller in each server process: requests a second, and at once after a pause; 0: no limit
     "api": (env.number("API_A_SECOND", 50), env.number("API_AT_ONCE", 500, least=1)),
@@ -145,6 +151,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "marketplace.web.context.site",
+                "workers.web.context.notices",
             ],
         },
     }
@@ -189,6 +196,7 @@ SWEEPS = {
     "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,
     "payments.jobs.payouts": 5,
+    "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
     "marketplace.jobs.forget_counts": 60,
@@ -232,6 +240,8 @@ EMAIL_PORT = env.number("EMAIL_PORT", 25, most=65535)
 EMAIL_HOST_USER = env.text("EMAIL_HOST_USER")
 EMAIL_HOST_PASSWORD = env.text("EMAIL_HOST_PASSWORD")
 EMAIL_USE_TLS = env.flag("EMAIL_USE_TLS")
+EMAIL_TIMEOUT = env.number("EMAIL_TIMEOUT_S", 10, least=1, most=30)  # of each step; a letter takes some ten of them
+NOTICE_LETTERS_APART_S = env.number("NOTICE_LETTERS_APART_S", 300)  # to one person; what comes meanwhile goes together
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", "Manyhands <noreply@localhost>")
 
 # API
@@ -269,6 +279,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ExampleKindEnum": "marketplace.models.GuidelineExample.Kind",
         "MoneyStateEnum": "payments.models.Payout.State",
+        "ConversationStateEnum": "tasks.models.Conversation.State",
+        "ReportStateEnum": "tasks.models.Report.State",
+        "ReasonCodeEnum": "tasks.models.Decision.Reason",
+        "ReportReasonEnum": "tasks.models.Report.Reason",
     },
 }
 

@@ -8,9 +8,11 @@ from marketplace.api.missing import Missing
 urlpatterns = [
     path("api/v1/", include("tasks.api.urls")),  # first what is asked most
     path("api/v1/", include("payments.api.urls")),
+    path("api/v1/", include("workers.api.urls")),
     path("api/v1/", include("marketplace.api.urls")),
     path("", include("marketplace.web.urls")),
     path("", include("payments.web.urls")),
+    path("", include("workers.web.urls")),
     path("", include("tasks.web.urls")),
     path("accounts/", include("allauth.account.urls")),
     re_path("^_allauth/.*/phone", Missing.as_view()),  # no phone numbers are kept

@@ -11,8 +11,8 @@ from marketplace.admin import ReadOnly
 from marketplace.core.errors import DomainError
 from marketplace.models import User
 from payments.admin import CappedPaginator
-from tasks import appeals, decisions
-from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold
+from tasks import appeals, decisions, reports
+from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold, Report
 from tasks.web.forms import ReasonForm
 from workers.models import Reliability, Worker
 
@@ -162,5 +162,58 @@ def _settle(request: HttpRequest, appeal: Appeal) -> None:
     try:
         verdict(appeal, cast(User, request.user), request.POST.get("reason", ""))
         messages.success(request, f"The appeal is {appeal.state}.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+
+
+@admin.register(Report)
+class ReportAdmin(WorkAdmin):
+    list_display = ["public_id", "state", "about", "reason_code", "project", "reported_at", "decided_at"]
+    list_filter = ["state", "reason_code"]
+    list_select_related = ["project"]
+    search_fields = ["public_id", "project__public_id"]
+    ordering = ["-state", "pk"]
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show what was reported, or settle it with the verdict and the reason sent."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        rows = Report.objects.select_related(
+            "project__organisation", "reporter", "decided_by", "assignment__worker", "message__conversation__worker"
+        )
+        report = get_object_or_404(rows, pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            _settle_report(request, report)
+            return redirect(request.path)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Report {report}"}
+        return TemplateResponse(request, "admin/tasks/report/settle.html", {**context, **evidence_of(report)})
+
+
+def evidence_of(report: Report) -> dict[str, Any]:
+    """What was reported, and what stands around it."""
+    seats = Answer.objects.select_related("task__item")
+    message = report.message
+    return {
+        "report": report,
+        "task": seats.filter(assignment=report.assignment_id, position=report.position or 0).first(),
+        "said": message.conversation.messages.order_by("pk") if message else [],
+        "others": Report.objects.filter(project=report.project).exclude(pk=report.pk).order_by("-pk")[:OTHERS_SHOWN],
+        "guideline": report.project.guidelines.first(),
+        "is_open": report.state == Report.State.OPEN,
+    }
+
+
+def _settle_report(request: HttpRequest, report: Report) -> None:
+    reason, by = request.POST.get("reason", ""), cast(User, request.user)
+    try:
+        match request.POST.get("verdict"):
+            case "settle":
+                reports.settle(report, by, reason, "pause_project" in request.POST)
+            case "dismiss":
+                reports.dismiss(report, by, reason)
+            case _:
+                messages.error(request, "Choose a verdict.")
+                return
+        messages.success(request, f"The report is {report.state}.")
     except DomainError as refusal:
         messages.error(request, refusal.detail)

@@ -9,17 +9,19 @@ from typing import Any
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
 from marketplace.core.errors import Forbidden
 from marketplace.labels import schema as label_schema
-from marketplace.models import Dataset, Guideline, Item, Project, Role, User
+from marketplace.models import Dataset, Guideline, Item, Membership, Project, Role, User
 from payments import reserves
 from payments.models import Account
 from tasks import seats, tallies
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Gold, Task
+from workers import notices
 from workers.models import Reliability
 
 FILL_STEP = 10_000
@@ -27,6 +29,7 @@ TRIM_STEP = 10_000
 LOOK_AGAIN = timedelta(seconds=10)  # at a closed batch that may still come to owe something
 COMMITTED_WITHIN = timedelta(minutes=1)  # an appeal that began in time is seen by others this much later, at most
 PROBLEMS_SHOWN = 20
+TOLD_MOST = 20
 PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
@@ -182,6 +185,7 @@ def close(batch: Batch, by: User | None) -> None:
         accounts.require(by, batch.project.organisation, Role.MANAGER)
     states.move(batch, Batch.State.CLOSED, closed_at=clock.now())
     audit.record(by, "close", batch)
+    _tell(batch, f"Batch {batch.number} of {batch.project} is {'closed' if by else 'finished'}", but=by)
 
 
 @transaction.atomic
@@ -230,6 +234,8 @@ def return_rest(pk: int) -> bool:
         Batch.objects.filter(pk=pk).update(look_again_at=at + LOOK_AGAIN)
     else:
         Batch.objects.filter(pk=pk).update(returned_at=at, consensus_at=None)  # and weigh it a last time
+        spent = money.show(reserves.standing(batch.subject).spent_micros, batch.currency)
+        _tell(batch, f"Batch {batch.number} of {batch.project} cost {spent}", "The rest is back in your prepayment.")
     return False
 
 
@@ -282,6 +288,14 @@ def workers(batch: Batch, most: int = 1000) -> list[dict[str, Any]]:
         }
         for row in rows
     ]
+
+
+def _tell(batch: Batch, subject: str, text: str = "", but: User | None = None) -> None:
+    """Tell the owners, and who published it as long as they belong there."""
+    members = Membership.objects.filter(organisation=batch.project.organisation_id).exclude(user=but)
+    people = members.filter(Q(role=Role.OWNER) | Q(user=batch.published_by_id)).order_by("pk")
+    link = reverse("project", args=[batch.project.public_id])
+    notices.tell_all(people.values_list("user", flat=True)[:TOLD_MOST], "batch", subject, text, link)
 
 
 def _items(project: Project, dataset: Dataset) -> QuerySet[Item]:

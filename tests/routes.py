@@ -24,14 +24,19 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "appeals": lambda here: here.appeal.public_id,
     "assignments": lambda here: here.lease.public_id,
     "batches": lambda here: here.batch.public_id,
+    "conversations": lambda here: here.conversation.public_id,
     "datasets": lambda here: here.dataset.public_id,
     "decisions": lambda here: here.decision.public_id,
     "imports": lambda here: here.run.public_id,
     "keys": lambda here: here.key.public_id,
     "members": lambda here: here.max.public_id,
+    "messages": lambda here: here.message.public_id,
+    "notices": lambda here: here.notice.public_id,
     "organisations": lambda here: here.organisation.public_id,
     "payouts": lambda here: here.payout.public_id,
     "projects": lambda here: here.project.public_id,
+    "questions": lambda here: here.conversation.public_id,
+    "reports": lambda here: here.report.public_id,
     "members/membership": lambda here: here.membership.pk,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
@@ -45,11 +50,16 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "object_id": lambda here: 1,
     "url": lambda here: "nothing",
 }
-WHOSE = {"assignments": "wes", "decisions": "wes", "payouts": "wes", "appeals": "ada"}  # all others: "rita"
+WHOSE = {  # all others: "rita"
+    **dict.fromkeys(("assignments", "decisions", "notices", "payouts", "questions"), "wes"),
+    **dict.fromkeys(("appeals", "reports"), "ada"),
+}
 SIGN_IN = ("/accounts/", "/_allauth/")
 
 REASON = {"reason_code": "wrong", "reason": "No."}
 NO_EXAMPLES = {"examples-TOTAL_FORMS": "0", "examples-INITIAL_FORMS": "0"}
+SAID = {"text": "Is it?"}
+REPORTED = {"reason_code": "other", "text": "Look."}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -86,6 +96,19 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/answers/%(id)s/reject": lambda here: REASON,
     "POST /api/v1/appeals/%(id)s/uphold": lambda here: {"reason": "It is one."},
     "POST /api/v1/appeals/%(id)s/dismiss": lambda here: {"reason": "It is none."},
+    "POST /api/v1/work/projects/%(id)s/questions": lambda here: {
+        **SAID,
+        "assignment": here.lease.public_id,
+        "position": 0,
+        "passage": "",
+    },
+    "POST /api/v1/work/questions/%(id)s/messages": lambda here: SAID,
+    "POST /api/v1/conversations/%(id)s/messages": lambda here: SAID,
+    "POST /api/v1/conversations/%(id)s/promote": lambda here: {"question": "Is it?", "answer": "It is."},
+    "POST /api/v1/reports/mine": lambda here: {"reason_code": "other", "text": "", "message": here.message.public_id},
+    "POST /api/v1/reports/%(id)s/settle": lambda here: {"reason": "It is.", "pause_project": True},
+    "POST /api/v1/reports/%(id)s/dismiss": lambda here: {"reason": "It is not."},
+    "PUT /api/v1/notices/choices": lambda here: {"choices": [{"kind": "batch", "mail": "not", "shown": True}]},
     "POST /organisations/%(organisation)s/members/": lambda here: {"email": here.olga.email, "role": "owner"},
     "POST /organisations/%(organisation)s/members/%(membership)s/role": lambda here: {
         f"{here.membership.pk}-role": "owner"
@@ -106,6 +129,15 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
         "kind": "deny",
         "worker": here.organisation.pseudonym(here.wes.worker.public_id),
     },
+    "POST /work/projects/%(project)s/ask/": lambda here: SAID,
+    "POST /work/projects/%(project)s/report/": lambda here: REPORTED,
+    "POST /work/assignments/%(assignment)s/ask/%(position)s/": lambda here: SAID,
+    "POST /work/assignments/%(assignment)s/report/%(position)s/": lambda here: REPORTED,
+    "POST /work/questions/%(question)s/": lambda here: SAID,
+    "POST /conversations/%(conversation)s/": lambda here: SAID,
+    "POST /conversations/%(conversation)s/promote/": lambda here: {"question": "Is it?", "answer": "It is."},
+    "POST /messages/%(message)s/report/": lambda here: REPORTED,
+    "POST /notices/choices/": lambda here: {"batch-mail": "not"},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
 

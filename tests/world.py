@@ -6,13 +6,14 @@ from marketplace import accounts, guidelines
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, decisions
-from tasks.models import Answer, Appeal, Assignment, Batch, Decision
+from tasks import appeals, assignments, conversations, decisions, reports
+from tasks.models import Answer, Appeal, Assignment, Batch, Conversation, Decision, Message, Report
 from tests import make
 from tests.payments import made
 from tests.tasks import work
 from workers import guidelines as read
-from workers import profiles
+from workers import notices, profiles
+from workers.models import Notice
 
 
 @dataclass(frozen=True)
@@ -40,11 +41,15 @@ class World:
     decision: Decision  # Wes has not contested it
     appeal: Appeal  # Wes's, against another decision
     payout: Payout  # Wes's
+    conversation: Conversation  # Wes asked, Rita answered, Wes wrote again; nobody has read it
+    message: Message  # Wes's first in it
+    report: Report  # Wes's, about a task
+    notice: Notice  # Wes's, not read
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
-        page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes)]
+        page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes), self.report, self.notice]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
         page_marks = [row.public_id for row in page] + [self.wes.email]
         if person == self.wes:
@@ -52,6 +57,7 @@ class World:
         if person in (self.rita, self.max, self.rosa):
             return page_marks
         seen_by_both = [self.batch.public_id, self.answer.public_id, self.decision.public_id, self.appeal.public_id]
+        seen_by_both += [self.conversation.public_id, self.message.public_id]
         return [*offer_marks, *page_marks, *seen_by_both, "item 1"]
 
 
@@ -74,6 +80,10 @@ def made_by_everybody() -> World:
     for person in (rita, ada):
         profiles.of(person)
     accounts.add_member(home, "rosa@example.org", "reviewer", rita)
+    lease = assignments.claim(worker, project)
+    asked = conversations.ask(worker, project, "Is this one?", assignment=lease, position=0)
+    conversations.reply(asked, rita, "It is.")
+    conversations.reply(asked, wes, "Thanks.")
     return World(
         rita=rita,
         max=make.user("max"),
@@ -89,10 +99,14 @@ def made_by_everybody() -> World:
         dataset=batch.dataset,
         run=batch.dataset.imports.get(),
         batch=batch,
-        lease=assignments.claim(worker, project),
+        lease=lease,
         practice=practice,
         answer=answers[2],
         decision=refused,
         appeal=appeals.contest(contested, worker, "It is one."),
         payout=payouts.request(wes, 2_000_000),
+        conversation=asked,
+        message=asked.messages.order_by("pk")[0],
+        report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
+        notice=notices.tell(wes, "money", "A payout is on its way"),
     )

@@ -146,16 +146,49 @@ class Standing(models.Model):
 class Notice(models.Model):
     """Something a person is told in the site, and by e-mail where they chose that."""
 
+    public_id = PublicIdField("ntc")
     user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="notices", db_index=False)
     kind = models.CharField(max_length=40)
     subject = models.CharField(max_length=200)
     text = models.TextField(blank=True)
     link = models.CharField(max_length=200, blank=True, help_text="A path of this site.")
     created_at = models.DateTimeField()
+    shown = models.BooleanField(default=True, help_text="In the site; not: by e-mail alone, or nowhere.")
     read_at = models.DateTimeField(null=True)
+    mail_at = models.DateTimeField(null=True, help_text="When to send it, again where that failed; null: never more.")
+    mail_tries = models.PositiveSmallIntegerField(default=0)
+    mailed_at = models.DateTimeField(null=True)
 
     class Meta:
-        indexes = [models.Index(fields=["user", "id"], name="notice_of_user")]
+        indexes = [
+            models.Index(fields=["user", "id"], name="notice_of_user"),
+            models.Index(fields=["user", "id"], condition=Q(shown=True, read_at=None), name="notice_unread"),
+            models.Index(fields=["mail_at"], condition=Q(mail_at__isnull=False), name="notice_to_mail"),
+            models.Index(fields=["user", "mailed_at"], condition=Q(mailed_at__isnull=False), name="notice_mailed"),
+        ]
 
     def __str__(self) -> str:
         return self.subject
+
+
+class NoticeChoice(models.Model):
+    """How a person wants to be told of one kind of thing, where they did not leave it as it comes."""
+
+    class Mail(models.TextChoices):
+        AT_ONCE = "at_once"
+        DAILY = "daily"
+        NOT = "not"
+
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+", db_index=False)
+    kind = models.CharField(max_length=40)
+    mail = models.CharField(max_length=8, choices=Mail)
+    shown = models.BooleanField(default=True, help_text="In the site.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "kind"], name="noticechoice_once"),
+            models.CheckConstraint(condition=Q(mail__in=["at_once", "daily", "not"]), name="noticechoice_mail_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.mail}"

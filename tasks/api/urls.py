@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, guidelines, hot, work
+from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -13,6 +13,12 @@ urlpatterns = [
     path("work/projects/<str:id>/practice", work.Practice.as_view()),
     path("work/projects/<str:id>/guidelines/<int:version>", guidelines.WorkGuideline.as_view()),
     path("work/projects/<str:id>/guidelines/<int:version>/diff", guidelines.WorkDifference.as_view()),
+    path("work/projects/<str:id>/questions", messages.Ask.as_view()),
+    path("work/questions", messages.Questions.as_view()),
+    path("work/questions/<str:id>", messages.OneQuestion.as_view()),
+    path("work/questions/<str:id>/messages", messages.QuestionMessages.as_view()),
+    path("work/questions/<str:id>/read", messages.ReadQuestion.as_view()),
+    path("work/questions/<str:id>/close", messages.CloseQuestion.as_view()),
     path("work/answers", work.MyAnswers.as_view()),
     path("work/decisions", work.MyDecisions.as_view()),
     path("work/decisions/<str:id>", work.MyDecision.as_view()),
@@ -31,6 +37,13 @@ urlpatterns = [
     path("projects/<str:id>/reopenings", guidelines.Reopenings.as_view()),
     path("projects/<str:id>/reopenings/quote", guidelines.ReopeningQuote.as_view()),
     path("projects/<str:id>/disagreement", guidelines.Disagreement.as_view()),
+    path("projects/<str:id>/questions", messages.Inbox.as_view()),
+    path("projects/<str:id>/questions/passages", messages.Passages.as_view()),
+    path("conversations/<str:id>", messages.OneConversation.as_view()),
+    path("conversations/<str:id>/messages", messages.ConversationMessages.as_view()),
+    path("conversations/<str:id>/read", messages.ReadConversation.as_view()),
+    path("conversations/<str:id>/close", messages.CloseConversation.as_view()),
+    path("conversations/<str:id>/promote", messages.Promote.as_view()),
     path("batches", batches.Batches.as_view()),
     path("batches/<str:id>", batches.OneBatch.as_view()),
     path("batches/<str:id>/close", batches.CloseBatch.as_view()),
@@ -52,4 +65,9 @@ urlpatterns = [
     path("appeals/<str:id>", disputes.OneAppeal.as_view()),
     path("appeals/<str:id>/uphold", disputes.Uphold.as_view()),
     path("appeals/<str:id>/dismiss", disputes.Dismiss.as_view()),
+    path("reports/mine", reports.MyReports.as_view()),
+    path("reports", reports.Reports.as_view()),
+    path("reports/<str:id>", reports.OneReport.as_view()),
+    path("reports/<str:id>/settle", reports.Settle.as_view()),
+    path("reports/<str:id>/dismiss", reports.Dismiss.as_view()),
 ]

@@ -10,7 +10,7 @@ from django.db.models import F
 
 from marketplace.core import clock, statements
 from marketplace.core.errors import Invalid, NotFound
-from marketplace.models import Project
+from marketplace.models import Organisation, Project
 from tasks import gold, seats, terms
 from tasks.errors import GuidelineUnread, NoTaskAvailable, OwnWork, PracticeNeeded, Stopped, WorkerSuspended
 from tasks.models import Assignment, Cursor
@@ -144,7 +144,7 @@ def _wanted(
 
 
 def _new_cursor(worker: Worker, project: Project, batch: int) -> int:
-    profiles.introduce(worker, project.organisation)
+    profiles.introduce(worker, Organisation.objects.get(projects=project.pk))
     Cursor.objects.bulk_create([Cursor(worker=worker, batch_id=batch)], ignore_conflicts=True)
     return Cursor.objects.values_list("pk", flat=True).get(worker=worker, batch=batch)
 

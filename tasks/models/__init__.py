@@ -13,6 +13,7 @@ from tasks.models.decisions import (
 )
 from tasks.models.gold import Gold
 from tasks.models.labels import Consensus, ConsensusChange
+from tasks.models.messages import Conversation, Message, Report
 from tasks.models.reopenings import Reopening
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
 
@@ -25,6 +26,7 @@ __all__ = [
     "Conduct",
     "Consensus",
     "ConsensusChange",
+    "Conversation",
     "Cursor",
     "Decision",
     "DecisionEvidence",
@@ -33,7 +35,9 @@ __all__ = [
     "Figures",
     "Gold",
     "Mark",
+    "Message",
     "Reopening",
+    "Report",
     "Rule",
     "Statement",
     "Tally",

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, guidelines, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, guidelines, metrics, mine, pages, questions, reports, review, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("work/decisions/<str:decision>/", mine.decision, name="decision"),
     path("work/projects/<str:project>/", work.work_project, name="work-project"),
     path("work/projects/<str:project>/acknowledge", work.acknowledge, name="acknowledge"),
+    path("work/projects/<str:project>/ask/", questions.ask_about_project, name="ask-about-project"),
+    path("work/projects/<str:project>/report/", reports.report_project, name="report-project"),
     path("work/projects/<str:project>/practise", work.practise, name="practise"),
     path("work/projects/<str:project>/start", work.start, name="start"),
     path("work/assignments/<str:assignment>/", pages.assignment, name="assignment"),
@@ -20,10 +22,21 @@ urlpatterns = [
     path("work/assignments/<str:assignment>/skip/<int:position>", pages.skip, name="skip"),
     path("work/assignments/<str:assignment>/return", pages.give_back, name="give-back"),
     path("work/assignments/<str:assignment>/feedback/", pages.feedback, name="feedback"),
+    path("work/assignments/<str:assignment>/ask/<int:position>/", questions.ask_about_task, name="ask-about-task"),
+    path("work/assignments/<str:assignment>/report/<int:position>/", reports.report_task, name="report-task"),
+    path("work/questions/", questions.my_questions, name="my-questions"),
+    path("work/questions/<str:question>/", questions.question, name="question"),
+    path("work/questions/<str:question>/close", questions.close_question, name="close-question"),
+    path("reports/", reports.my_reports, name="my-reports"),
+    path("messages/<str:message>/report/", reports.report_message, name="report-message"),
     path("earnings/", mine.earnings, name="earnings"),
     path("projects/<str:project>/", dashboard.project, name="project"),
     path("projects/<str:project>/publish/", dashboard.publish, name="publish"),
     path("projects/<str:project>/publish/now", dashboard.publish_now, name="publish-now"),
+    path("projects/<str:project>/questions/", questions.inbox, name="inbox"),
+    path("conversations/<str:conversation>/", questions.conversation, name="conversation"),
+    path("conversations/<str:conversation>/close", questions.close_conversation, name="close-conversation"),
+    path("conversations/<str:conversation>/promote/", questions.promote, name="promote"),
     path("projects/<str:project>/close", dashboard.close, name="close"),
     path("projects/<str:project>/guideline/", guidelines.guideline, name="guideline"),
     path("projects/<str:project>/guideline/edit/", guidelines.edit, name="edit-guideline"),

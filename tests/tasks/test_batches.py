@@ -1,6 +1,6 @@
 import pytest
 
-from marketplace import projects
+from marketplace import accounts, projects
 from marketplace.core.errors import Forbidden, InsufficientFunds
 from payments import prepayments, reserves
 from payments.models import Account, ReserveLine
@@ -9,6 +9,7 @@ from tasks.errors import NoTaskAvailable, NotPublishable
 from tasks.models import Answer, Batch, Task
 from tests import make
 from tests.tasks import work
+from workers.models import Notice
 
 pytestmark = pytest.mark.django_db
 EACH = 55_000  # price and fee
@@ -183,3 +184,25 @@ def test_what_is_still_owed_is_looked_at_again_later():
     assert batches.returnable() == []
     Batch.objects.update(look_again_at=batch.published_at)
     assert batches.returnable() == [batch.pk]
+
+
+def test_owners_and_who_published_it_are_told_when_a_batch_ends_and_its_reserve_returns():
+    batch = work.published(items=3, redundancy_min=1, redundancy_max=1, accept_after_s=0)
+    rita, max_, rosa = batch.published_by, make.user("max"), make.user("rosa")
+    home = batch.project.organisation
+    accounts.add_member(home, max_.email, "manager", rita)
+    accounts.add_member(home, rosa.email, "manager", rita)
+    Batch.objects.update(published_by=max_)
+    work.work(work.worker(), batch)
+    work.sweep()
+    told = Notice.objects.filter(kind="batch").order_by("pk")
+    expected = ["Batch 1 of Animals is finished", "Batch 1 of Animals cost 0.165 USD"]
+    for person in (rita, max_):
+        assert list(told.filter(user=person).values_list("subject", flat=True)) == expected
+    assert not told.filter(user=rosa).exists()
+
+
+def test_who_closes_a_batch_is_not_told_that_it_is_closed():
+    batch = work.published(items=3)
+    batches.close(batch, batch.published_by)
+    assert not Notice.objects.filter(kind="batch").exists()

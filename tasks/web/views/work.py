@@ -4,13 +4,14 @@ from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect, render
 
 from marketplace.models import Guideline, Project
 from marketplace.web.edge import action, page_of, person
 from tasks import assignments, decisions, pace, training, way_in
 from tasks.models import Assignment, Batch
 from tasks.web import shown
+from tasks.web.views.questions import offered_or_worked
 from workers import guidelines, profiles
 
 
@@ -34,7 +35,7 @@ def work(request: HttpRequest) -> HttpResponse:
 def work_project(request: HttpRequest, project: str) -> HttpResponse:
     """One project as a worker sees it before beginning."""
     worker = profiles.of(person(request))
-    found = _project(request, project)
+    found = offered_or_worked(request, project)
     median_s = pace.medians([found.pk]).get(found.pk)
     guideline, step = found.guidelines.first(), way_in.next_step(worker, found)
     return render(
@@ -61,24 +62,18 @@ def _changes(project: Project, latest: Guideline | None, last_read: int | None) 
 
 @action
 def acknowledge(request: HttpRequest, project: str) -> HttpResponse:
-    found, version = _project(request, project), request.POST.get("version", "")
+    found, version = offered_or_worked(request, project), request.POST.get("version", "")
     guidelines.acknowledge(profiles.of(person(request)), found, int(version) if version.isdecimal() else 0)
     return redirect("work-project", found.public_id)
 
 
 @action
 def practise(request: HttpRequest, project: str) -> HttpResponse:
-    lease = training.start(profiles.of(person(request)), _project(request, project))
+    lease = training.start(profiles.of(person(request)), offered_or_worked(request, project))
     return redirect("assignment", lease.public_id)
 
 
 @action
 def start(request: HttpRequest, project: str) -> HttpResponse:
-    lease = assignments.claim(profiles.of(person(request)), _project(request, project))
+    lease = assignments.claim(profiles.of(person(request)), offered_or_worked(request, project))
     return redirect("assignment", lease.public_id)
-
-
-def _project(request: HttpRequest, public_id: str) -> Project:
-    """One that is offered, or in which this person has worked before."""
-    own = Project.objects.filter(pk__in=profiles.of(person(request)).assignments.values("project"))
-    return get_object_or_404((Project.objects.offered() | own).select_related("organisation"), public_id=public_id)
