@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, hot, work
+from tasks.api import batches, decisions, disputes, hot, signalled, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -26,6 +26,7 @@ urlpatterns = [
     path("projects/<str:id>/quote", batches.Quote.as_view()),
     path("projects/<str:id>/publish", batches.Publish.as_view()),
     path("projects/<str:id>/close", batches.CloseProject.as_view()),
+    path("projects/<str:id>/signals", signalled.Signals.as_view()),
     path("batches", batches.Batches.as_view()),
     path("batches/<str:id>", batches.OneBatch.as_view()),
     path("batches/<str:id>/close", batches.CloseBatch.as_view()),

@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, metrics, mine, pages, review, signalled, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -24,6 +24,7 @@ urlpatterns = [
     path("projects/<str:project>/", dashboard.project, name="project"),
     path("projects/<str:project>/publish/", dashboard.publish, name="publish"),
     path("projects/<str:project>/publish/now", dashboard.publish_now, name="publish-now"),
+    path("projects/<str:project>/signals/", signalled.signalled, name="signals"),
     path("projects/<str:project>/close", dashboard.close, name="close"),
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
