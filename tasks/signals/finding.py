@@ -1,7 +1,7 @@
 """Each kind of signal: rows -> arrays -> figures -> words and the rows behind them."""
 
+import dataclasses
 from collections.abc import Iterable
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ TEXT_SHOWN = 200
 SEED = 1  # the same answers give the same figures
 
 
-@dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True)
 class Found:
     """A signal before its workers and answers have names; rows are places of answers and what to see there."""
 
@@ -26,7 +26,7 @@ class Found:
     expected: float | None
     p: float
     words: str
-    rows: list[tuple[list[int], str]] = field(default_factory=list)
+    rows: list[tuple[list[int], str]] = dataclasses.field(default_factory=list)
 
 
 def everything(seen: Seen) -> tuple[list[Found], int]:
@@ -56,7 +56,7 @@ def _fast(seen: Seen) -> list[Found]:
                 0.05,
                 float(pace.p[at]),
                 f"{pace.speed[at]:.1f} times as fast as the others in the middle; "
-                f"{pace.quick[at]:.0%} of {pace.pages[at]} pages took less time a task than 95 % of theirs",
+                f"{_percent(pace.quick[at])} of {pace.pages[at]} pages took less time a task than 95 % of theirs",
                 [([int(first[page])], f"{took[page]:.1f} s a task") for page in quickest],
             )
         )
@@ -81,7 +81,7 @@ def _patterns(seen: Seen, asked: list[Question]) -> list[Found]:
             pattern.told,
             None,
             pattern.p,
-            f"The answer {_back(pattern.lag)} tells {pattern.told:.0%} of {len(mine)} answers",
+            f"Who knows the answer {_back(pattern.lag)} guesses {_percent(pattern.told)} of {len(mine)} answers",
             [([int(question.place[at]) for at in mine[-ROWS_SHOWN:]], _sequence(question, mine))],
         )
         for (question, worker, mine, pattern), is_shown in zip(tested, shown, strict=True)
@@ -105,8 +105,8 @@ def _monotony(seen: Seen, judged: list[Question]) -> list[Found]:
             same.share,
             same.expected,
             same.p,
-            f"“{question.classes[same.label]}” in {same.share:.0%} of {len(mine)} answers; "
-            f"others would give it to {same.expected:.0%} of these tasks",
+            f"“{question.classes[same.label]}” in {_percent(same.share)} of {len(mine)} answers; "
+            f"others would give it to {_percent(same.expected)} of these tasks",
             [([int(question.place[at]) for at in mine[-ROWS_SHOWN:]], _sequence(question, mine))],
         )
         for (question, worker, mine, same), is_shown in zip(tested, shown, strict=True)
@@ -152,7 +152,7 @@ def _mistakes(question: Question, first: int, second: int) -> list[tuple[list[in
 
 def _texts(seen: Seen) -> list[Found]:
     names = {spec["name"] for schema in seen.schemas.values() for spec in schema["fields"] if spec["type"] == "text"}
-    found = []
+    found: list[Found] = []
     for name in sorted(names):
         places = [place for place, row in enumerate(seen.rows) if isinstance((row.value or {}).get(name), str)]
         worker, task = ([getattr(seen.rows[place], column) for place in places] for column in ("worker", "task"))
@@ -163,8 +163,8 @@ def _texts(seen: Seen) -> list[Found]:
 
 
 COPIED = {
-    "own_text": "{} of {} longer texts are nearly another one of this worker's; of the others' texts {:.0%} are",
-    "copied_text": "Nearly the same text on {} of {} tasks where both wrote a longer one; other pairs on {:.0%}",
+    "own_text": "{} of {} longer texts are nearly another one of this worker's; of the others' texts {} are",
+    "copied_text": "Nearly the same text on {} of {} tasks where both wrote a longer one; other pairs on {}",
 }
 
 
@@ -181,7 +181,7 @@ def _copied(
                 one.copied / one.compared,
                 one.expected,
                 one.p,
-                COPIED[kind].format(one.copied, one.compared, one.expected),
+                COPIED[kind].format(one.copied, one.compared, _percent(one.expected)),
                 [([places[a], places[b]], texts[a][:TEXT_SHOWN]) for a, b in one.rows[:ROWS_SHOWN]],
             )
 
@@ -215,3 +215,7 @@ def _sequence(question: Question, mine: np.ndarray) -> str:
 
 def _back(lag: int) -> str:
     return "before" if lag == 1 else f"{lag} before"
+
+
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f} %"

@@ -79,10 +79,10 @@ def test_the_chance_of_being_stopped_agrees_with_every_walk_there_is():
 
 
 def test_a_promise_about_many_looks_takes_a_greater_sure_the_more_looks_there_are():
-    few, many = (scoring.sure_enough(0.01, 0.8, looks, 0.7, 0.75) for looks in (5, 60))
+    few, many = (scoring.sure_enough(0.02, 0.8, looks, 0.7, 0.75) for looks in (5, 60))
     assert few < many < 1
-    assert scoring.p_stopped(0.8, 60, 0.7, many, 0.75)[-1] <= 0.01
-    assert scoring.p_stopped(0.8, 60, 0.7, many - 0.01, 0.75)[-1] > 0.01
+    assert scoring.p_stopped(0.8, 60, 0.7, many, 0.75)[-1] <= 0.02
+    assert scoring.p_stopped(0.8, 60, 0.7, many - 0.01, 0.75)[-1] > 0.02
 
 
 def test_rounding_of_fractional_evidence_is_forgiven():

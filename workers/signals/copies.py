@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
+from typing import Any
 from zlib import crc32
 
 from rapidfuzz import fuzz
@@ -70,7 +71,7 @@ def between(worker: Sequence[int], task: Sequence[int], texts: Sequence[str]) ->
     return _judged(found)
 
 
-def _judged(found: dict) -> dict:  # type: ignore[type-arg]
+def _judged(found: dict[Any, Copied]) -> dict[Any, Copied]:
     """Those with enough to compare, each beside what all others do: where the right answer is one text, all copy."""
     compared = sum(one.compared for one in found.values())
     copied = sum(one.copied for one in found.values())

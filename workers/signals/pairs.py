@@ -78,7 +78,7 @@ def pairs(answered: Answered, common_least: int = COMMON_LEAST) -> Pairs:
         return Pairs(none, none, none, nothing, nothing, nothing)
     key, *sums = (np.concatenate(part) for part in zip(*found, strict=True))
     keys, place = np.unique(key, return_inverse=True)
-    same, expected, spread = (np.bincount(place, part) for part in sums)
+    same, expected, spread = (np.bincount(place, part).astype(np.float64) for part in sums)
     everywhere = (same.sum() + 1.0) / (expected.sum() + 1.0)  # what tasks have in them that others do not show
     spread, expected = spread * everywhere, expected * everywhere
     narrow = np.clip(spread / np.maximum(expected, SMALLEST), 0.5, 1.0)
@@ -170,13 +170,14 @@ def _regression(answered: Answered, counts: Floats) -> tuple[Floats, Floats]:
     said = np.zeros_like(lean)
     said[rows, answered.label] = 1.0
     n_workers = len(answered.confusions)
-    at, slope = np.zeros(n_workers), np.ones(n_workers)
+    at: Floats = np.zeros(n_workers)
+    slope: Floats = np.ones(n_workers)
     for _ in range(STEPS):
         chance = _given((at, slope), answered.worker, lean)
         spread = weight * chance * (1.0 - chance)
         off = weight * (said - chance)
         g0, g1, h00, h01, h11 = (
-            np.bincount(answered.worker, term.sum(axis=1), n_workers)
+            np.bincount(answered.worker, term.sum(axis=1), n_workers).astype(np.float64)
             for term in (off, off * lean, spread, spread * lean, spread * lean**2)
         )
         g0, g1 = g0 - CAUTION * at, g1 - CAUTION * (slope - 1.0)
