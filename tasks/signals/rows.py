@@ -13,10 +13,9 @@ from marketplace.models import Project
 from tasks.aggregation import dawid_skene
 from tasks.models import Answer, Gold
 from workers.signals import Floats, Ints
-from workers.signals.pairs import Answered
+from workers.signals.pairs import Answered, weighed
 
 BATCHES_MOST = 200  # the newest
-IMPOSSIBLE = -30.0  # the logarithm of how likely another class than the known one is
 COLUMNS = (
     "task", "worker", "batch", "assignment", "position", "codes", "assignment__public_id", "assignment__active_s",
     "assignment__claimed_at", "assignment__submitted_at",
@@ -112,13 +111,8 @@ def _question(seen: Seen, spec: dict[str, Any], classes: list[str], column: dict
     for at, pk in enumerate(tasks.tolist()):
         if spec["name"] in seen.truths.get(pk, {}):
             gold[at] = classes.index(labels.TYPES[spec["type"]].to_text(seen.truths[pk][spec["name"]], spec))
-    size = (len(tasks), len(workers), len(classes))
-    fit = dawid_skene.fit(task, worker, label, *size, gold=gold)
-    scores = np.log(dawid_skene.posterior_given(task, worker, label, fit.confusions, fit.prior, len(tasks)))
-    known = gold >= 0
-    scores[known] = IMPOSSIBLE
-    scores[known, gold[known]] = 0.0
-    answered = Answered(task, worker, label, scores, fit.confusions, fit.pooled, known)
+    fit = dawid_skene.fit(task, worker, label, len(tasks), len(workers), len(classes), gold=gold)
+    answered = weighed(task, worker, label, gold, fit.confusions, fit.pooled, fit.prior)
     return Question(spec["name"], classes, spec["truth"], place, workers, tasks, answered)
 
 

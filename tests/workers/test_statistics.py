@@ -69,7 +69,7 @@ def test_a_hundred_looks_break_the_promise_of_one_and_a_greater_sure_keeps_it():
 
 def told(rng, **crowd):
     """Pairs shown among colluding workers, and pairs shown among all others."""
-    compared = pairs.pairs(crowds.weighed(*crowds.crowd(rng, **crowd)))
+    compared = pairs.pairs(crowds.weighed(*crowds.crowd(rng, **crowd), crowd.get("classes", crowds.CLASSES)))
     shown = signals.notable(compared.p)
     together = (compared.first < crowd.get("colluding", 0)) & (compared.second < crowd.get("colluding", 0))
     return int((shown & together).sum()), int((shown & ~together).sum())
@@ -81,7 +81,10 @@ def test_three_of_sixty_who_share_their_answers_are_found_and_nobody_else_is():
     assert outcomes[:, 1].sum() <= 1
 
 
-@pytest.mark.parametrize("crowd", [{"answers_a_task": 8}, {}, {"ambiguous": 0.2}, {"ambiguous": 0.2, "minority": 0.25}])
+@pytest.mark.parametrize(
+    "crowd",
+    [{"answers_a_task": 8}, {}, {"classes": 10}, {"ambiguous": 0.2}, {"ambiguous": 0.2, "minority": 0.25}],
+)
 def test_of_honest_crowds_hardly_any_shows_a_pair_also_where_a_minority_sees_tasks_otherwise(crowd):
     shown = [told(np.random.default_rng(seed), **crowd)[1] for seed in range(8)]
     assert np.count_nonzero(shown) <= binom.ppf(0.999, 8, signals.RATE)

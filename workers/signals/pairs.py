@@ -21,6 +21,7 @@ CAUTION = 4.0  # observations that a worker like all others is worth in the regr
 STEPS, LONGEST = 15, 0.5  # of Newton; longer ones run away
 CHUNK = 100_000  # pairs of answers at a time
 SMALLEST = 1e-12
+IMPOSSIBLE = 30.0  # less than the class of gold, in nats
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,8 @@ class Answered:
     """Answers to one question, and what they were weighed to.
 
     task, worker, label  int[N]  codes from 0, one answer a worker and task
-    scores      float[T, K]     logarithm of how likely each class is of each task, up to a constant; gold: certain
+    scores      float[T, K]     logarithm of how likely each class is of each task, up to a constant, by all answers
+                                (nothing may be rounded up in it: answers are taken out again); gold: certain
     confusions  float[W, K, K]  probability that worker w answers l where the truth is k, [w, k, l]
     pooled      float[K, K]     the same for all workers together
     known       bool[T]         the class of this task is not derived from these answers
@@ -60,6 +62,22 @@ class Pairs:
     same: Floats
     expected: Floats
     p: Floats
+
+
+def weighed(
+    task: Ints, worker: Ints, label: Ints, gold: Ints, confusions: Floats, pooled: Floats, prior: Floats
+) -> Answered:
+    """Answers with what they come to by Bayes' rule where the confusions are known.
+
+    gold   int[T]    the class of each task that is known, -1 = unknown
+    prior  float[K]  how common each class is
+    """
+    scores = np.tile(np.log(np.maximum(prior, SMALLEST)), (len(gold), 1))
+    np.add.at(scores, task, np.log(np.maximum(confusions[worker, :, label], SMALLEST)))
+    known = gold >= 0
+    scores[known] = -IMPOSSIBLE
+    scores[known, gold[known]] = 0.0
+    return Answered(task, worker, label, scores, confusions, pooled, known)
 
 
 def pairs(answered: Answered, common_least: int = COMMON_LEAST) -> Pairs:
