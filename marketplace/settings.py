@@ -68,6 +68,7 @@ BODY_MOST_BYTES = env.number("BODY_MOST_BYTES", 2_000_000)
 PAGE_MOST_TASKS = env.number("PAGE_MOST_TASKS", 100, least=1, most=500)
 PRICE_MOST_MICROS = env.number("PRICE_MOST_MICROS", 1_000_000_000, most=10**12)
 REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
+SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, most=1_000_000)  # the newest of a project
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)

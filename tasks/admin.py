@@ -6,6 +6,8 @@ from django.contrib import admin, messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.html import format_html
 
 from marketplace.admin import ReadOnly
 from marketplace.core.errors import DomainError
@@ -28,10 +30,17 @@ class WorkAdmin(ReadOnly, admin.ModelAdmin):
 
 @admin.register(Batch)
 class BatchAdmin(WorkAdmin):
-    list_display = ["public_id", "project", "number", "state", "items", "published_at", "closed_at", "returned_at"]
+    list_display = [
+        *("public_id", "project", "number", "state", "items", "published_at", "closed_at", "returned_at", "signals"),
+    ]
     list_filter = ["state", "mode"]
     list_select_related = ["project"]
     search_fields = ["public_id", "project__public_id"]
+
+    @admin.display
+    def signals(self, batch: Batch) -> str:
+        """The way to what stands out in its project."""
+        return format_html('<a href="{}">Signals</a>', reverse("signals", args=[batch.project.public_id]))
 
 
 @admin.register(Gold)

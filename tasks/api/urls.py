@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, work
+from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, signalled, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -44,6 +44,7 @@ urlpatterns = [
     path("conversations/<str:id>/read", messages.ReadConversation.as_view()),
     path("conversations/<str:id>/close", messages.CloseConversation.as_view()),
     path("conversations/<str:id>/promote", messages.Promote.as_view()),
+    path("projects/<str:id>/signals", signalled.Signals.as_view()),
     path("batches", batches.Batches.as_view()),
     path("batches/<str:id>", batches.OneBatch.as_view()),
     path("batches/<str:id>/close", batches.CloseBatch.as_view()),

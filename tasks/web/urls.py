@@ -2,7 +2,19 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, guidelines, metrics, mine, pages, questions, reports, review, work
+from tasks.web.views import (
+    dashboard,
+    desk,
+    guidelines,
+    metrics,
+    mine,
+    pages,
+    questions,
+    reports,
+    review,
+    signalled,
+    work,
+)
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -37,6 +49,7 @@ urlpatterns = [
     path("conversations/<str:conversation>/", questions.conversation, name="conversation"),
     path("conversations/<str:conversation>/close", questions.close_conversation, name="close-conversation"),
     path("conversations/<str:conversation>/promote/", questions.promote, name="promote"),
+    path("projects/<str:project>/signals/", signalled.signalled, name="signals"),
     path("projects/<str:project>/close", dashboard.close, name="close"),
     path("projects/<str:project>/guideline/", guidelines.guideline, name="guideline"),
     path("projects/<str:project>/guideline/edit/", guidelines.edit, name="edit-guideline"),

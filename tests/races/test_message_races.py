@@ -5,7 +5,7 @@ from threading import Barrier
 import pytest
 from django.db import IntegrityError
 
-from marketplace import projects
+from marketplace import guidelines
 from tasks import conversations, reports
 from tasks.models import Report
 from tests import make
@@ -43,7 +43,7 @@ def test_control_reading_the_guideline_before_it_is_locked_loses_answers(questio
     def naive(text):
         last = project.guidelines.first()
         all_have_read.wait(10)
-        return projects.write_guideline(
+        return guidelines.write(
             project.__class__.objects.get(pk=project.pk),
             rita,
             conversations.with_pair(last.text if last else "", text, "Yes."),

@@ -1,3 +1,5 @@
+from itertools import product
+
 import numpy as np
 import pytest
 from scipy.stats import beta
@@ -7,7 +9,7 @@ from workers import scoring
 
 def test_a_score_is_the_beta_posterior():
     score = scoring.posterior_accuracy(8, 10, 0.6)
-    expected = beta(8 + 3, 2 + 2)
+    expected = beta(8 + 1.2, 2 + 0.8)
     assert score.mean == pytest.approx(expected.mean())
     assert (score.p05, score.p95) == (pytest.approx(expected.ppf(0.05)), pytest.approx(expected.ppf(0.95)))
     assert score.n == 10
@@ -55,6 +57,32 @@ def test_the_prior_is_the_crowd_drawn_weakly_to_three_quarters():
 def test_nonsense_is_refused(correct, total, prior_mean, strength):
     with pytest.raises(ValueError, match="between"):
         scoring.posterior_accuracy(correct, total, prior_mean, strength)
+
+
+def test_p_below_is_the_mass_of_the_posterior_below_the_threshold():
+    below = scoring.p_below([8, 0, 3.5], [10, 0, 4.0], 0.6, [0.75, 0.6, 0.8], strength=2)
+    expected = [beta(9.5, 2.5).cdf(0.6), beta(1.2, 0.8).cdf(0.6), beta(5.1, 0.9).cdf(0.6)]
+    np.testing.assert_allclose(below, expected)
+    assert scoring.p_below(3, 5, [0.0, 1.0], 0.7).tolist() == [0.0, 1.0]
+    with pytest.raises(ValueError, match="between"):
+        scoring.p_below(2, 1, 0.6, 0.7)
+
+
+def test_the_chance_of_being_stopped_agrees_with_every_walk_there_is():
+    looks, accuracy = 8, 0.4
+    walks = np.array(list(product([0, 1], repeat=looks)))
+    chance = np.prod(np.where(walks, accuracy, 1 - accuracy), axis=1)
+    below = scoring.p_below(np.cumsum(walks, axis=1), np.arange(1, looks + 1), 0.6, 0.75)
+    expected = [chance[(below[:, :look] > 0.9).any(axis=1)].sum() for look in range(1, looks + 1)]
+    np.testing.assert_allclose(scoring.p_stopped(accuracy, looks, 0.6, 0.9, 0.75), expected)
+    assert 0 < expected[3] < expected[-1] < 1
+
+
+def test_a_promise_about_many_looks_takes_a_greater_sure_the_more_looks_there_are():
+    few, many = (scoring.sure_enough(0.02, 0.8, looks, 0.7, 0.75) for looks in (5, 60))
+    assert few < many < 1
+    assert scoring.p_stopped(0.8, 60, 0.7, many, 0.75)[-1] <= 0.02
+    assert scoring.p_stopped(0.8, 60, 0.7, many - 0.01, 0.75)[-1] > 0.02
 
 
 def test_rounding_of_fractional_evidence_is_forgiven():
