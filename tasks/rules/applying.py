@@ -3,7 +3,7 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -35,11 +35,13 @@ class Past:
     in_force  something of it still holds, or waits for a person
     seen      the key of the newest piece there was when it last acted
     floor     pieces up to this key count no more: a person, or a wrong check, has undone what rested on them
+    since     what came before this moment is none to act on: the rule was off, or what it had done was in force
     """
 
-    in_force: bool = False
-    seen: int = -1
-    floor: int = -1
+    in_force: bool
+    seen: int
+    floor: int
+    since: datetime
 
 
 def on() -> Iterable[Rule]:
@@ -83,7 +85,7 @@ def consider(rule: Rule, worker: int) -> Firing | None:
     if past.in_force:
         return None
     found = counted(rule, worker, past.floor)
-    hit = collectors.first_hit(rule, found, past.seen, rule.switched_at)
+    hit = collectors.first_hit(rule, found, past.seen, past.since)
     return _act(rule, person, hit, found[-1].key) if hit else None
 
 
@@ -96,12 +98,8 @@ def may_be_hit(project: Project, workers: Iterable[int]) -> set[int]:
     """Of these workers those whom rules may judge: no members of the organisation, nobody without an answer."""
     members = project.organisation.memberships.values("user")
     people = Worker.objects.filter(pk__in=list(workers)).exclude(user__in=members)
-    return {
-        worker
-        for worker in people.values_list("pk", flat=True)
-        if Answer.objects.filter(worker=worker, assignment__project=project, submitted_at__isnull=False).exists()
-        or Answer.objects.filter(worker=worker, assignment__project=project, state=Answer.State.SKIPPED).exists()
-    }
+    answers = Answer.objects.filter(assignment__project=project, submitted_at__isnull=False)
+    return {worker for worker in people.values_list("pk", flat=True) if answers.filter(worker=worker).exists()}
 
 
 def _lock(rule: Rule, worker: int) -> None:
@@ -117,11 +115,13 @@ def family(rule: Rule) -> Q:
 
 def _past(rule: Rule, worker: Worker) -> Past:
     done = Firing.objects.filter(family(rule), worker=worker, rule__collector=rule.collector)
-    undone = done.filter(decision__state__in=UNDONE)
+    ends = [_end(decision, worker) for decision in Decision.objects.filter(family(rule), worker=worker)]
+    at = clock.now()
     return Past(
-        in_force=_in_force(rule, worker),
+        in_force=any(end is None or end > at for end in ends),
         seen=_newest(done),
-        floor=_newest(undone),
+        floor=_newest(done.filter(decision__state__in=UNDONE)),
+        since=max([rule.switched_at or at, *(end for end in ends if end)]),
     )
 
 
@@ -130,20 +130,17 @@ def _newest(firings: Any) -> int:
     return -1 if newest is None else int(newest)
 
 
-def _in_force(rule: Rule, worker: Worker) -> bool:
-    at = clock.now()
-    mine = Decision.objects.filter(family(rule), worker=worker)
-    if mine.filter(state=Decision.State.PROPOSED).exists():
-        return True
-    standing = mine.filter(state=Decision.State.STANDING).exclude(until__lte=at)
-    lasting = [Decision.Kind.STOP, Decision.Kind.SMALL_PAGES, Decision.Kind.DENY]
-    if standing.filter(kind__in=lasting).exists():
-        return True
-    asked = standing.filter(kind=Decision.Kind.RETRAIN).order_by("-pk").first()
-    if asked is None:
-        return False
-    grants = Grant.objects.filter(worker=worker, qualification__project=rule.project, revoked_at=None)
-    return not grants.filter(granted_at__gt=asked.decided_at).exists()
+def _end(decision: Decision, worker: Worker) -> datetime | None:
+    """When what was decided ceased, or will cease, to be in force; None: nobody knows yet."""
+    if decision.state == Decision.State.PROPOSED:
+        return None
+    if decision.state in UNDONE:
+        return decision.undone_at or decision.decided_at
+    if decision.kind == Decision.Kind.RETRAIN:
+        passed = Grant.objects.filter(worker=worker, qualification__project=decision.project_id, revoked_at=None)
+        again = passed.filter(granted_at__gt=decision.decided_at).first()
+        return again.granted_at if again else None
+    return decision.decided_at if decision.answer_id else decision.until  # about an answer it is over at once
 
 
 def _act(rule: Rule, worker: Worker, hit: Hit, seen: int) -> Firing:
@@ -187,9 +184,8 @@ def _propose(rule: Rule, worker: Worker, hit: Hit) -> Decision | None:
     if rule.action["what"] == "deny":
         return decisions.propose("deny", worker, rule, evidence=rows, **why)
     why["facts"] = {**why["facts"], "refill": True}
-    made = [
-        decisions.propose("reject", worker, rule, answer=one, evidence=rows, **why) for one in _undecided(rule, worker)
-    ]
+    waiting = _undecided(rule, worker)
+    made = [decisions.propose("reject", worker, rule, answer=one, evidence=rows, **why) for one in waiting]
     return made[0] if made else None
 
 
@@ -212,9 +208,8 @@ def _notify(rule: Rule, worker: Worker, hit: Hit) -> None:
     project, text = rule.project, rule.action["text"]
     if rule.action["whom"] == "worker":
         said = f"{text}\n\n{wording.because(rule, hit.figures)}"
-        notices.tell(
-            worker.user_id, "rule", f"About your work on {project.title}"[:200], said, _path("work-project", project)
-        )
+        link = reverse("work-project", args=[project.public_id])
+        notices.tell(worker.user_id, "rule", f"About your work on {project.title}"[:200], said, link)
         return
     name = project.organisation.pseudonym(worker.public_id)
     said = f"{text}\n\nWorker {name}. {wording.because(rule, hit.figures)}"
@@ -224,10 +219,6 @@ def _notify(rule: Rule, worker: Worker, hit: Hit) -> None:
 
 def _responsible(rule: Rule) -> list[User]:
     """Who wrote the rule, while they may; otherwise the owners."""
-    people = User.objects.filter(memberships__organisation=rule.project.organisation)
-    author = people.filter(pk=rule.created_by_id, memberships__role__in=[Role.OWNER, Role.MANAGER])
-    return list(author or people.filter(memberships__role=Role.OWNER).order_by("pk"))
-
-
-def _path(name: str, project: Project) -> str:
-    return reverse(name, args=[project.public_id])
+    members = rule.project.organisation.memberships.select_related("user").order_by("pk")
+    author = members.filter(user=rule.created_by_id, role__in=[Role.OWNER, Role.MANAGER])
+    return [member.user for member in author or members.filter(role=Role.OWNER)]
