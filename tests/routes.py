@@ -32,6 +32,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "organisations": lambda here: here.organisation.public_id,
     "payouts": lambda here: here.payout.public_id,
     "projects": lambda here: here.project.public_id,
+    "rules": lambda here: here.rule.public_id,
     "members/membership": lambda here: here.membership.pk,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
@@ -48,6 +49,16 @@ WHOSE = {"assignments": "wes", "decisions": "wes", "payouts": "wes", "appeals": 
 SIGN_IN = ("/accounts/", "/_allauth/")
 
 REASON = {"reason_code": "wrong", "reason": "No."}
+RULE = {
+    "name": "Many",
+    "collector": "answers",
+    "conditions": [{"figure": "total", "is": "GreaterThan", "to": 9}],
+    "action": {"kind": "stop", "hours": 1},
+}
+TYPED_RULE = {
+    **{"name": "Many", "collector": "answers", "kind": "stop", "hours": "1"},
+    **{"figure0": "total", "is0": "GreaterThan", "to0": "9"},
+}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -61,6 +72,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/projects": lambda here: {**OFFER, "organisation": here.organisation.public_id},
     "PATCH /api/v1/projects/%(id)s": lambda here: {"title": "Birds"},
     "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
+    "POST /api/v1/projects/%(id)s/rules": lambda here: RULE,
+    "POST /api/v1/rules/%(id)s/revise": lambda here: {"name": "More"},
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
@@ -90,6 +103,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /organisations/%(organisation)s/money/": lambda here: {"amount_micros": "1", "currency": "USD"},
     "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
+    "POST /projects/%(project)s/rules/new/": lambda here: TYPED_RULE,
+    "POST /rules/%(rule)s/revise/": lambda here: TYPED_RULE,
     "POST /projects/%(project)s/data/": lambda here: {"file": _rows()},
     "POST /projects/%(project)s/publish/now": lambda here: {"dataset": here.dataset.public_id},
     "POST /batches/%(batch)s/accept": lambda here: {"answer": here.answer.public_id},

@@ -6,8 +6,8 @@ from marketplace import accounts
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, decisions
-from tasks.models import Answer, Appeal, Assignment, Batch, Decision
+from tasks import appeals, assignments, decisions, rules
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Rule
 from tests import make
 from tests.payments import made
 from tests.tasks import work
@@ -39,6 +39,7 @@ class World:
     decision: Decision  # Wes has not contested it
     appeal: Appeal  # Wes's, against another decision
     payout: Payout  # Wes's
+    rule: Rule  # tried, and off
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
@@ -71,6 +72,11 @@ def made_by_everybody() -> World:
     for person in (rita, ada):
         profiles.of(person)
     accounts.add_member(home, "rosa@example.org", "reviewer", rita)
+    rule = rules.draft(
+        *(project, rita, "Many answers", "answers", [{"figure": "total", "is": "GreaterThan", "to": 5}]),
+        {"kind": "stop", "hours": 1},
+    )
+    rules.try_on_past(rule, rita)
     return World(
         rita=rita,
         max=make.user("max"),
@@ -92,4 +98,5 @@ def made_by_everybody() -> World:
         decision=refused,
         appeal=appeals.contest(contested, worker, "It is one."),
         payout=payouts.request(wes, 2_000_000),
+        rule=rule,
     )

@@ -2,7 +2,7 @@
 
 from tasks.models import Decision, Rule
 from tasks.rules import collectors
-from tasks.rules.applying import consider, look, on
+from tasks.rules.applying import consider, in_force, look, on
 from tasks.rules.checking import check
 from tasks.rules.pieces import Piece
 from tasks.rules.trying import Trial, Tried, replay, try_on_past
@@ -17,6 +17,7 @@ __all__ = [
     "consider",
     "describe",
     "draft",
+    "in_force",
     "look",
     "on",
     "replay",

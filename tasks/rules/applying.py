@@ -8,7 +8,8 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Max, Q
+from django.db.models import Count, Max, Q
+from django.db.models.functions import Coalesce
 from django.urls import reverse
 
 from marketplace.core import clock
@@ -48,6 +49,11 @@ def on() -> Iterable[Rule]:
     """Rules that are on, those that waited longest first."""
     running = Rule.objects.filter(state=Rule.State.ON).exclude(project__state=Project.State.CLOSED)
     return running.select_related("project__organisation").order_by("looked_at", "pk")
+
+
+def in_force(project: Project) -> Iterable[Rule]:
+    """The rules of a project that are on: what workers read."""
+    return Rule.objects.filter(project=project, state=Rule.State.ON).order_by("pk")
 
 
 def look(rule: Rule, limit: int = WORKERS_STEP) -> bool:
@@ -109,8 +115,23 @@ def _lock(rule: Rule, worker: int) -> None:
 
 
 def family(rule: Rule) -> Q:
-    """All versions of the same rule, from rows that name one."""
+    """What names a version of the same rule."""
     return Q(rule=rule.family) | Q(rule__origin=rule.family)
+
+
+def versions(rule: Rule) -> Q:
+    """All versions of the same rule."""
+    return Q(pk=rule.family) | Q(origin=rule.family)
+
+
+def done_by(found: Iterable[Rule]) -> dict[int, dict[str, int]]:
+    """By family: how many decisions of these rules are in each state."""
+    families = [rule.family for rule in found]
+    decided = Decision.objects.annotate(family=Coalesce("rule__origin", "rule")).filter(family__in=families)
+    did: dict[int, dict[str, int]] = {}
+    for of, state, count in decided.values_list("family", "state").annotate(count=Count("pk")):
+        did.setdefault(of, {})[state] = count
+    return did
 
 
 def _past(rule: Rule, worker: Worker) -> Past:

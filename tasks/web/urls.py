@@ -2,7 +2,7 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, metrics, mine, pages, review, rules, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
@@ -25,6 +25,13 @@ urlpatterns = [
     path("projects/<str:project>/publish/", dashboard.publish, name="publish"),
     path("projects/<str:project>/publish/now", dashboard.publish_now, name="publish-now"),
     path("projects/<str:project>/close", dashboard.close, name="close"),
+    path("projects/<str:project>/rules/", rules.rules, name="rules"),
+    path("projects/<str:project>/rules/new/", rules.new_rule, name="new-rule"),
+    path("rules/<str:rule>/", rules.rule, name="rule"),
+    path("rules/<str:rule>/revise/", rules.revise_rule, name="revise-rule"),
+    path("rules/<str:rule>/try", rules.try_rule, name="try-rule"),
+    path("rules/<str:rule>/on", rules.rule_on, name="rule-on"),
+    path("rules/<str:rule>/off", rules.rule_off, name="rule-off"),
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
     path("batches/<str:batch>/accept", review.accept, name="accept"),

@@ -6,7 +6,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.models import Project
 from marketplace.web.edge import action, page_of, person
-from tasks import assignments, decisions, pace, training, way_in
+from tasks import assignments, decisions, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
 from workers import guidelines, profiles
 
@@ -40,6 +40,7 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
             "project": found,
             "guideline": found.guidelines.first(),
             "conduct": decisions.conduct_of(found.organisation),
+            "rules": [(rule.name, rules.describe(rule)) for rule in rules.in_force(found)],
             "step": way_in.next_step(worker, found),
             "median_s": median_s,
             "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
