@@ -106,6 +106,15 @@ class RuleForm(Form):
         ]
 
     @property
+    def has_more(self) -> bool:
+        """Whether a condition behind the first two is written, or wrong."""
+        return any(
+            self[f"{part}{row}"].value() not in (None, "") or self[f"{part}{row}"].errors
+            for row in range(2, CONDITIONS_MOST)
+            for part in ("figure", "to")
+        )
+
+    @property
     def values(self) -> dict[str, Any]:
         """What was typed, as the verbs take it."""
         typed = self.cleaned_data
