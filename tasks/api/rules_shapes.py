@@ -54,6 +54,17 @@ class RevisedRuleSerializer(NewRuleSerializer):
     action = ActionSerializer(required=False)
 
 
+class RuleInForceSerializer(Strict):
+    """A rule as workers read it."""
+
+    name = serializers.CharField()
+    version = serializers.IntegerField()
+    sentence = serializers.SerializerMethodField(help_text="When it acts, and what it does.")
+
+    def get_sentence(self, rule: Rule) -> str:
+        return wording.describe(rule)
+
+
 class TriedSerializer(Strict):
     worker = serializers.CharField(help_text="The organisation's name for them.")
     accuracy = serializers.FloatField(allow_null=True, help_text="As it is now; null: nothing is measured.")

@@ -25,7 +25,7 @@ from workers.models import Grant, Worker
 log = logging.getLogger(__name__)
 
 COMMITTED_WITHIN = timedelta(minutes=1)  # a row's time is read this long before others see it, at most
-WORKERS_STEP = 200
+WORKERS_STEP, RULES_STEP = 200, 500
 UNDONE = (Decision.State.OVERTURNED, Decision.State.DECLINED)
 
 
@@ -48,7 +48,7 @@ class Past:
 def on() -> Iterable[Rule]:
     """Rules that are on, those that waited longest first."""
     running = Rule.objects.filter(state=Rule.State.ON).exclude(project__state=Project.State.CLOSED)
-    return running.select_related("project__organisation").order_by("looked_at", "pk")
+    return running.select_related("project__organisation").order_by("looked_at", "pk")[:RULES_STEP]
 
 
 def in_force(project: Project) -> Iterable[Rule]:
@@ -65,9 +65,12 @@ def look(rule: Rule, limit: int = WORKERS_STEP) -> bool:
     since = (rule.looked_at or began) - COMMITTED_WITHIN
     fresh = COLLECTORS[rule.collector].active(rule.project, since, began + COMMITTED_WITHIN)
     workers = sorted(worker for worker in fresh if worker > rule.looked_worker)[:limit]
+    before = set(Firing.objects.filter(family(rule), worker__in=workers).values_list("worker", flat=True))
     for worker in workers:
         try:
-            consider(rule, worker)
+            # a glance without the lock tells of nearly all that there is nothing; what was undone changes what counts
+            if worker in before or collectors.first_hit(rule, counted(rule, worker), since=rule.switched_at):
+                consider(rule, worker)
         except Exception:  # of one worker; the others do not wait
             log.exception("rule %s failed for worker %s", rule.pk, worker)
     more = len(workers) == limit

@@ -126,6 +126,8 @@ def test_over_the_api_a_rule_is_written_tried_on_revised_and_off(as_rita, here):
     trial = as_rita.post(f"/api/v1/rules/{made['id']}/try").json()
     assert (trial["would_have"], trial["hit"][0]["figures"]["total"]) == (1, 4)
     assert as_rita.post(f"/api/v1/rules/{made['id']}/on").json()["state"] == "on"
+    offer = signed_in(wes.user).get(f"/api/v1/work/projects/{here.project.public_id}").json()
+    assert offer["rules"] == [{"name": "Missed", "version": 1, "sentence": made["sentence"]}]
     after = as_rita.post(f"/api/v1/rules/{made['id']}/revise", {"action": NOTE}, "application/json")
     assert (after.status_code, after.json()["replaces"]) == (201, made["id"])
     assert as_rita.get(f"/api/v1/rules/{made['id']}").json()["state"] == "off"
