@@ -142,9 +142,14 @@ def going_on(project: Project, since: datetime, until: datetime) -> set[int]:
 
 def decided(project: Project, since: datetime, until: datetime) -> set[int]:
     found: set[int] = set()
-    for batch in Batch.objects.filter(pk__in=batches(project)).only("pk", "accept_after_s"):
-        delay = timedelta(seconds=batch.accept_after_s)
-        pages = Assignment.objects.filter(batch=batch, submitted_at__gt=since - delay, submitted_at__lte=until - delay)
+    here = Batch.objects.filter(pk__in=batches(project))
+    for delay_s in here.order_by().values_list("accept_after_s", flat=True).distinct():
+        alike, delay = here.filter(accept_after_s=delay_s), timedelta(seconds=delay_s)
+        pages = Assignment.objects.filter(
+            batch__in=list(alike.values_list("pk", flat=True)),
+            submitted_at__gt=since - delay,
+            submitted_at__lte=until - delay,
+        )
         found |= set(pages.order_by().values_list("worker", flat=True).distinct())
     refused = Decision.objects.filter(project=project, kind=Decision.Kind.REJECT, state=Decision.State.STANDING)
     ended = Q(contestable_until__gt=since, contestable_until__lte=until)
