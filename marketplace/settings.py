@@ -72,6 +72,11 @@ SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, mos
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
+PAUSE_MOST_H = env.number("PAUSE_MOST_H", 72, least=1, most=720)
+RULES_MOST = env.number("RULES_MOST", 20, least=1, most=200)  # that are on, of a project
+RULE_PIECES_MOST = env.number("RULE_PIECES_MOST", 2_000, least=100, most=50_000)  # the last of a worker that count
+RULE_TRIAL_PIECES_MOST = env.number("RULE_TRIAL_PIECES_MOST", 100_000, least=1_000, most=10**7)
+RULE_PROPOSALS_MOST = env.number("RULE_PROPOSALS_MOST", 200, least=1, most=5_000)  # of one firing
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
 DISAGREEMENT_ANSWERS_MOST = env.number("DISAGREEMENT_ANSWERS_MOST", 50_000, least=100, most=1_000_000)
 ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)
@@ -196,6 +201,7 @@ SWEEPS = {
     "tasks.jobs.close": 5,
     "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,
+    "tasks.jobs.apply_rules": 5,
     "payments.jobs.payouts": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,

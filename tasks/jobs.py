@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import jobs
-from tasks import appeals, assignments, batches, consensus, decisions, gold, reopening, settlement, tallies
+from tasks import (
+    appeals,
+    assignments,
+    batches,
+    consensus,
+    decisions,
+    gold,
+    reconsidering,
+    reopening,
+    rules,
+    settlement,
+    tallies,
+)
 from tasks.models import Batch
 
 log = logging.getLogger(__name__)
@@ -59,6 +71,16 @@ def reopen() -> bool:
 
 def uphold_overdue() -> bool:
     return appeals.uphold_overdue()
+
+
+def apply_rules() -> bool:
+    """Let every rule that is on look at the workers of whom something is new."""
+    return _each(rules.look, rules.on())
+
+
+def reconsider(evidence_ids: list[int]) -> None:
+    """Undo what rested on evidence that is void now."""
+    reconsidering.after_void(evidence_ids)
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:

@@ -37,6 +37,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "projects": lambda here: here.project.public_id,
     "questions": lambda here: here.conversation.public_id,
     "reports": lambda here: here.report.public_id,
+    "rules": lambda here: here.rule.public_id,
     "members/membership": lambda here: here.membership.pk,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
@@ -60,6 +61,16 @@ REASON = {"reason_code": "wrong", "reason": "No."}
 NO_EXAMPLES = {"examples-TOTAL_FORMS": "0", "examples-INITIAL_FORMS": "0"}
 SAID = {"text": "Is it?"}
 REPORTED = {"reason_code": "other", "text": "Look."}
+RULE = {
+    "name": "Many",
+    "collector": "answers",
+    "conditions": [{"figure": "total", "is": "GreaterThan", "to": 9}],
+    "action": {"kind": "stop", "hours": 1},
+}
+TYPED_RULE = {
+    **{"name": "Many", "collector": "answers", "kind": "stop", "hours": "1"},
+    **{"figure0": "total", "is0": "GreaterThan", "to0": "9"},
+}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -74,6 +85,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "PATCH /api/v1/projects/%(id)s": lambda here: {"title": "Birds"},
     "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
     "POST /api/v1/projects/%(id)s/reopenings": lambda here: {"field": "animal", "label": "cat", "version": 0},
+    "POST /api/v1/projects/%(id)s/rules": lambda here: RULE,
+    "POST /api/v1/rules/%(id)s/revise": lambda here: {"name": "More"},
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
@@ -116,6 +129,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /organisations/%(organisation)s/money/": lambda here: {"amount_micros": "1", "currency": "USD"},
     "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
+    "POST /projects/%(project)s/rules/new/": lambda here: TYPED_RULE,
+    "POST /rules/%(rule)s/revise/": lambda here: TYPED_RULE,
     "POST /projects/%(project)s/data/": lambda here: {"file": _rows()},
     "POST /projects/%(project)s/guideline/edit/": lambda here: {"text": "Look.", **NO_EXAMPLES},
     "POST /projects/%(project)s/guideline/reopen/": lambda here: {"label": "animal:cat", "version": "0"},

@@ -47,6 +47,7 @@ NOT_NOW = {  # a page that refuses what does not fit what is there
     "/projects/%(project)s/resume",
     "/decisions/%(decision)s/sign",
     "/decisions/%(decision)s/decline",
+    "/rules/%(rule)s/off",
 }
 OWNERS_MAY = {
     "POST /api/v1/organisations/%(id)s/members",

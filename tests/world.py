@@ -6,8 +6,8 @@ from marketplace import accounts, guidelines
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, conversations, decisions, reports
-from tasks.models import Answer, Appeal, Assignment, Batch, Conversation, Decision, Message, Report
+from tasks import appeals, assignments, conversations, decisions, reports, rules
+from tasks.models import Answer, Appeal, Assignment, Batch, Conversation, Decision, Message, Report, Rule
 from tests import make
 from tests.payments import made
 from tests.tasks import work
@@ -45,6 +45,7 @@ class World:
     message: Message  # Wes's first in it
     report: Report  # Wes's, about a task
     notice: Notice  # Wes's, not read
+    rule: Rule  # tried, and off
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
@@ -84,6 +85,11 @@ def made_by_everybody() -> World:
     asked = conversations.ask(worker, project, "Is this one?", assignment=lease, position=0)
     conversations.reply(asked, rita, "It is.")
     conversations.reply(asked, wes, "Thanks.")
+    rule = rules.draft(
+        *(project, rita, "Many answers", "answers", [{"figure": "total", "is": "GreaterThan", "to": 5}]),
+        {"kind": "stop", "hours": 1},
+    )
+    rules.try_on_past(rule, rita)
     return World(
         rita=rita,
         max=make.user("max"),
@@ -109,4 +115,5 @@ def made_by_everybody() -> World:
         message=asked.messages.order_by("pk")[0],
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
         notice=notices.tell(wes, "money", "A payout is on its way"),
+        rule=rule,
     )

@@ -6,6 +6,7 @@ from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
 from tasks.api.guideline_shapes import GuidelineText
+from tasks.api.rules_shapes import RuleInForceSerializer
 from tasks.models import Answer, Assignment, Decision
 
 
@@ -56,6 +57,7 @@ class OfferDetailSerializer(OfferSerializer):
     )
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
     conduct = ConductSerializer(help_text="How the organisation decides about workers.")
+    rules = RuleInForceSerializer(source="rules_on", many=True, help_text="That are on, and may decide about workers.")
 
 
 class ClaimSerializer(Strict):

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, signalled, work
+from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, rules, signalled, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -31,6 +31,12 @@ urlpatterns = [
     path("assignments/<str:id>/skip", work.Skip.as_view()),
     path("assignments/<str:id>/return", work.GiveBack.as_view()),
     path("assignments/<str:id>/feedback", work.Feedback.as_view()),
+    path("projects/<str:id>/rules", rules.Rules.as_view()),
+    path("rules/<str:id>", rules.OneRule.as_view()),
+    path("rules/<str:id>/try", rules.TryRule.as_view()),
+    path("rules/<str:id>/on", rules.SwitchOn.as_view()),
+    path("rules/<str:id>/off", rules.SwitchOff.as_view()),
+    path("rules/<str:id>/revise", rules.ReviseRule.as_view()),
     path("projects/<str:id>/quote", batches.Quote.as_view()),
     path("projects/<str:id>/publish", batches.Publish.as_view()),
     path("projects/<str:id>/close", batches.CloseProject.as_view()),

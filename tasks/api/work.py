@@ -17,7 +17,7 @@ from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
-from tasks import appeals, assignments, decisions, pace, training, way_in
+from tasks import appeals, assignments, decisions, pace, rules, training, way_in
 from tasks.api import authentication, pages
 from tasks.api import serializers as say
 from tasks.batches import latest_guideline
@@ -65,6 +65,7 @@ class Offer(WorkView):
         offer.last_read = guidelines.last_read(self.worker(), offer)
         offer.next = way_in.next_step(self.worker(), offer).kind
         offer.practice = training.status(self.worker(), offer)
+        offer.rules_on = list(rules.in_force(offer))
         offer.conduct = decisions.conduct_of(offer.organisation)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         return Response(say.OfferDetailSerializer(offer).data)

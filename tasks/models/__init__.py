@@ -8,6 +8,7 @@ from tasks.models.decisions import (
     DecisionEvidence,
     Evidence,
     EvidenceVoid,
+    Firing,
     Rule,
     Statement,
 )
@@ -33,6 +34,7 @@ __all__ = [
     "Evidence",
     "EvidenceVoid",
     "Figures",
+    "Firing",
     "Gold",
     "Mark",
     "Message",

@@ -22,18 +22,28 @@ class Evidence(models.Model):
 
     kind = models.CharField(max_length=10, choices=Kind)
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)
-    project = models.ForeignKey(Project, models.PROTECT, related_name="+")
+    project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
     answer = models.ForeignKey(Answer, models.PROTECT, related_name="evidence")
     correct = models.FloatField(help_text="Probability that the answer was right, 0 to 1.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
         indexes = [
-            models.Index(fields=["worker", "project"], name="evidence_of_worker"),
+            models.Index(fields=["worker", "project", "id"], name="evidence_newest"),
+            models.Index(fields=["project", "created_at", "worker"], name="evidence_of_project"),
         ]
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.correct:.2f}"
+
+
+class RuleQuerySet(models.QuerySet["Rule"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(project__organisation__memberships__user=user)
+
+    def newest(self) -> Self:
+        """Of each rule the version that counts."""
+        return self.filter(replaced_by=None)
 
 
 class Rule(models.Model):
@@ -51,21 +61,58 @@ class Rule(models.Model):
     name = models.CharField(max_length=120)
     version = models.PositiveIntegerField(default=1)
     replaces = models.OneToOneField("self", models.PROTECT, null=True, related_name="replaced_by")
+    origin = models.ForeignKey("self", models.PROTECT, null=True, related_name="+", help_text="Its first version.")
     state = models.CharField(max_length=10, choices=State, default=State.DRAFT)
     collector = models.CharField(max_length=20)
     history = models.PositiveIntegerField(default=0, help_text="Only the last so many of what it collects; 0: all.")
+    measure = models.JSONField(default=dict, help_text="What its figures want to know: threshold, fast_s.")
     conditions = models.JSONField(help_text="All must hold: [{figure, is, to}].")
     action = models.JSONField(help_text="What it does: {kind, and what that wants}.")
     created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     created_at = models.DateTimeField()
     switched_at = models.DateTimeField(null=True, help_text="When it was last switched on or off.")
+    tried_at = models.DateTimeField(null=True, help_text="When it was last tried on past data.")
+    tried = models.JSONField(null=True, help_text="What that showed.")
+    looked_at = models.DateTimeField(null=True, help_text="Workers with news up to then were looked at.")
+    looking_at = models.DateTimeField(null=True, help_text="When the round that is going on began.")
+    looked_worker = models.BigIntegerField(default=0, help_text="How far that round has come.")
+
+    objects = RuleQuerySet.as_manager()
 
     class Meta:
-        constraints = [known("rule", ["draft", "on", "off"])]
+        constraints = [
+            known("rule", ["draft", "on", "off"]),
+            models.CheckConstraint(condition=~Q(state="on") | Q(tried_at__isnull=False), name="rule_on_was_tried"),
+        ]
         indexes = [models.Index(fields=["project"], condition=Q(state="on"), name="rule_on")]
 
     def __str__(self) -> str:
         return f"{self.name} v{self.version}"
+
+    @property
+    def family(self) -> int:
+        """What all versions of the same rule share."""
+        return self.origin_id or self.pk
+
+
+class Firing(models.Model):
+    """That a rule acted on a worker, once for one cause: at which figures, and what it had seen. Append-only."""
+
+    rule = models.ForeignKey(Rule, models.PROTECT, related_name="firings", db_index=False)
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)
+    at = models.DateTimeField()
+    upto = models.BigIntegerField(help_text="The key of the piece at which its conditions held.")
+    seen = models.BigIntegerField(help_text="The key of the newest piece there was; what is older fires it no more.")
+    figures = models.JSONField()
+    decision = models.OneToOneField(
+        "Decision", models.PROTECT, null=True, related_name="firing", help_text="The first of them; null: none."
+    )
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["rule", "worker", "upto"], name="firing_once")]
+
+    def __str__(self) -> str:
+        return f"{self.rule_id}: {self.worker_id} at {self.upto}"
 
 
 class DecisionQuerySet(models.QuerySet["Decision"]):
@@ -100,6 +147,7 @@ class Decision(models.Model):
         INACCURATE = "inaccurate", "Too many answers are wrong"
         HASTY = "hasty", "The answers came faster than the task can be read"
         CONDUCT = "conduct", "Messages or conduct"
+        RULE = "rule", "A rule of the project says so"
 
     class State(models.TextChoices):
         PROPOSED = "proposed"  # by a rule; nothing happens before a person signs it

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 LEFT, RIGHT, TOP, ROW = 90.0, 380.0, 28.0, 26.0
 HEAT_MOST, HEAT_NAME = 12, 11  # labels, letters of each
+MARGIN, WIDTH, DOT = 20.0, 360.0, 5.0  # of dots: from the edge, all of them, half of one
 
 
 @dataclass(frozen=True)
@@ -114,6 +115,51 @@ def heat(labels: Sequence[str], pairs: Sequence[Sequence[int]]) -> HeatMap | Non
 
 def _short(name: str) -> str:
     return name if len(name) <= HEAT_NAME else name[: HEAT_NAME - 1] + "…"
+
+
+@dataclass(frozen=True)
+class Dot:
+    x: float
+    y: float
+    is_hit: bool
+
+    @property
+    def left(self) -> float:
+        return self.x - DOT
+
+    @property
+    def top(self) -> float:
+        return self.y - DOT
+
+
+@dataclass(frozen=True)
+class Dots:
+    """Workers by accuracy, on a scale from 0 to 100 %; those that are alike stand on each other."""
+
+    dots: list[Dot]
+    height: float
+    ticks: list[tuple[float, str]]
+    top: float = TOP
+    width: float = 400
+    size: float = 2 * DOT
+
+    @property
+    def bottom(self) -> float:
+        return self.height - 8
+
+
+def dots(rows: Sequence[tuple[float, bool]]) -> Dots:
+    """A dot for each accuracy from 0 to 1, and whether it is marked; the marked ones lowest."""
+    columns: dict[int, int] = {}
+    placed = []
+    for share, is_hit in sorted(rows, key=lambda row: (not row[1], row[0])):
+        column = round(WIDTH * min(max(share, 0.0), 1.0) / (2 * DOT))
+        level = columns[column] = columns.get(column, 0) + 1
+        placed.append((MARGIN + column * 2 * DOT, level, is_hit))
+    height = TOP + max(columns.values(), default=1) * 2 * DOT + 16
+    marks = [Dot(round(x, 1), height - 8 - level * 2 * DOT + DOT, is_hit) for x, level, is_hit in placed]
+    ticks = [(round(MARGIN + WIDTH * share, 1), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
+    return Dots(marks, height, ticks)
 
 
 def _x(share: float) -> float:

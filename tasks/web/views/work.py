@@ -8,7 +8,7 @@ from django.shortcuts import redirect, render
 
 from marketplace.models import Guideline, Project
 from marketplace.web.edge import action, page_of, person
-from tasks import assignments, decisions, pace, training, way_in
+from tasks import assignments, decisions, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
 from tasks.web import shown
 from tasks.web.views.questions import offered_or_worked
@@ -48,6 +48,7 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
             "examples": shown.examples(found.schema, guideline.examples.all()) if guideline else [],
             "step": step,
             **_changes(found, guideline, step.facts.get("last_read")),
+            "rules": [(rule.name, rules.describe(rule)) for rule in rules.in_force(found)],
             "median_s": median_s,
             "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
         },
