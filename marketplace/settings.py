@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env
+from marketplace.core import env, signing
 from marketplace.core.embedded import server as embedded
 from marketplace.core.money import DECIMALS
 
@@ -35,8 +35,12 @@ SECRET_KEY = env.text("SECRET_KEY") or ("" if PRODUCTION else _local_secret())
 DATABASE_URL = env.text("DATABASE_URL")
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "" if PRODUCTION else "localhost 127.0.0.1 [::1]")
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS")
+FIRST_HOST = ALLOWED_HOSTS[0].removeprefix(".") if PRODUCTION and ALLOWED_HOSTS else ""
+SITE_URL = env.text("SITE_URL").rstrip("/") or (f"https://{FIRST_HOST}" if FIRST_HOST else "http://localhost:8000")
 if PRODUCTION and not (SECRET_KEY and DATABASE_URL and ALLOWED_HOSTS):
     raise ImproperlyConfigured("PRODUCTION=1 needs SECRET_KEY, DATABASE_URL and ALLOWED_HOSTS")
+if "*" in SITE_URL or not SITE_URL.startswith(("http://", "https://")):
+    raise ImproperlyConfigured("SITE_URL: expected where people find the site, as https://example.org")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other")
 
@@ -192,6 +196,15 @@ SWEEPS = {
     "marketplace.jobs.forget_counts": 60,
     "marketplace.jobs.forget_failed_jobs": 600,
 }
+
+# Records that workers take with them
+RECORD_SIGNING_KEY = env.parsed("RECORD_SIGNING_KEY", signing.private_key) or (
+    None if PRODUCTION else signing.derived(SECRET_KEY)  # without one, a site that others use signs nothing
+)
+RECORD_OLD_KEYS = env.json_file("RECORD_OLD_KEYS", signing.keys_of, {"keys": []})
+TRUSTED_RECORD_ISSUERS = env.json_file("TRUSTED_RECORD_ISSUERS", signing.trusted_of, {})
+RECORD_VALID_DAYS = env.number("RECORD_VALID_DAYS", 365, least=1, most=3650)
+PAY_RECORDS_YEARS = env.number("PAY_RECORDS_YEARS", 10, least=1, most=100)
 
 # Eyes on it
 CLUSTER_SILENT_MOST_S = env.number("CLUSTER_SILENT_MOST_S", 30, least=5)

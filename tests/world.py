@@ -6,7 +6,7 @@ from marketplace import accounts
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, decisions
+from tasks import appeals, assignments, decisions, record
 from tasks.models import Answer, Appeal, Assignment, Batch, Decision
 from tests import make
 from tests.payments import made
@@ -39,6 +39,7 @@ class World:
     decision: Decision  # Wes has not contested it
     appeal: Appeal  # Wes's, against another decision
     payout: Payout  # Wes's
+    document: str  # Ada's signed record
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
@@ -92,4 +93,5 @@ def made_by_everybody() -> World:
         decision=refused,
         appeal=appeals.contest(contested, worker, "It is one."),
         payout=payouts.request(wes, 2_000_000),
+        document=record.portable(profiles.of(ada)),
     )

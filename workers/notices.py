@@ -15,3 +15,8 @@ def tell(user: User | int, kind: str, subject: str, text: str = "", link: str = 
         link=link,
         created_at=clock.now(),
     )
+
+
+def forget(user: User) -> None:
+    """Blank what this person was told; the rows stay."""
+    Notice.objects.filter(user=user).update(subject="", text="", link="")

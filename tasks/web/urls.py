@@ -2,13 +2,23 @@
 
 from django.urls import path, re_path
 
-from tasks.web.views import dashboard, desk, metrics, mine, pages, review, work
+from tasks.web.views import dashboard, desk, erasure, metrics, mine, pages, record, review, work
 
 urlpatterns = [
     path("metrics", metrics.metrics, name="metrics"),
     path("work/", work.work, name="work"),
     path("work/answers/", mine.my_answers, name="my-answers"),
     path("work/decisions/", mine.my_decisions, name="my-decisions"),
+    path("work/record/", record.my_record, name="record"),
+    path("work/record/export.json", record.export, name="record-export"),
+    path("work/record/answers.csv", record.answers_csv, name="record-answers"),
+    path("work/record/pay.csv", record.pay_csv, name="record-pay"),
+    path("work/record/signed/", record.sign, name="record-sign"),
+    path("records/verify/", record.verify, name="record-verify"),
+    path(".well-known/manyhands-record.json", record.keys, name="record-keys"),
+    path("how-work-is-judged/", record.how_judged, name="how-judged"),
+    path("account/delete/", erasure.erase, name="erase"),
+    path("account/delete/give-back", erasure.give_back_all, name="erase-give-back"),
     path("work/decisions/<str:decision>/", mine.decision, name="decision"),
     path("work/projects/<str:project>/", work.work_project, name="work-project"),
     path("work/projects/<str:project>/acknowledge", work.acknowledge, name="acknowledge"),
