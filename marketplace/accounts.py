@@ -6,17 +6,23 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.models import Session
 from django.db import transaction
 from django.db.models.functions import Now
 
 from marketplace import audit
-from marketplace.core import clock
+from marketplace.core import clock, jobs
 from marketplace.core.errors import Conflict, Forbidden, Invalid
+from marketplace.core.models import Reply
 from marketplace.core.strictjson import text_error
 from marketplace.models import ApiKey, Membership, Organisation, Role, User
 
 KEY_PREFIX = "mh_"
 KEY_DAYS_MOST = 365
+SESSIONS_STEP = 10_000
 
 
 class AlreadyMember(Conflict):
@@ -139,6 +145,55 @@ def key_owner(secret: str) -> ApiKey | None:
     """The key with this secret and its user, while both may be used."""
     keys = ApiKey.objects.select_related("user").filter(revoked_at=None, expires_at__gt=Now(), user__is_active=True)
     return keys.filter(digest=_digest(secret)).first()
+
+
+@transaction.atomic
+def erase(user: User) -> bool:
+    """Scrub the person from their rows for good and end every way in; False where that was done before.
+
+    Keys stay, so that what rests on them stands. Whether it may be done, `tasks.erasure` decides.
+    """
+    user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
+    if user.erased_at:
+        return False
+    audit.record(user, "erase", user)
+    _forget_in_admin_log(user)
+    for model in (model for model in apps.get_models() if model.__module__.startswith("allauth.")):
+        for field in (field for field in model._meta.fields if field.related_model is User):
+            model._default_manager.filter(**{field.name: user}).delete()  # addresses, and whatever else signs in
+    Reply.objects.filter(user=user).delete()
+    user.memberships.all().delete()
+    at = clock.now()
+    user.api_keys.filter(revoked_at=None).update(revoked_at=at)
+    user.api_keys.update(name="")
+    user.groups.clear()
+    user.user_permissions.clear()
+    user.email, user.name, user.last_login, user.erased_at = f"{user.public_id}@erased.invalid", "", None, at
+    user.is_active = user.is_staff = user.is_superuser = False
+    user.set_unusable_password()
+    user.save()
+    jobs.enqueue("marketplace.jobs.end_sessions", user.pk)
+    return True
+
+
+def end_sessions(user_pk: int, since: str = "", limit: int = SESSIONS_STEP) -> str:
+    """Delete the sessions of a person who is gone, which hold the address they signed in with, among so many.
+
+    since    when the first to look at expires
+    returns  where to go on; "": all were looked at
+    """
+    sessions = Session.objects.filter(**({"expire_date__gte": since} if since else {})).order_by("expire_date", "pk")
+    looked_at = list(sessions[:limit])
+    theirs = [one.pk for one in looked_at if one.get_decoded().get(SESSION_KEY) == str(user_pk)]
+    Session.objects.filter(pk__in=theirs).delete()
+    last = looked_at[-1].expire_date.isoformat() if len(looked_at) == limit else ""
+    return last if last != since else ""
+
+
+def _forget_in_admin_log(user: User) -> None:
+    """The admin's log repeats what a row was called; an address stands there as the name of its row."""
+    for text in {user.email, user.name, *user.emailaddress_set.values_list("email", flat=True)} - {""}:  # type: ignore[attr-defined]
+        LogEntry.objects.filter(object_repr__icontains=text).update(object_repr=user.public_id)
 
 
 def _digest(secret: str) -> str:

@@ -4,7 +4,7 @@ import logging
 
 from django.db import OperationalError
 
-from marketplace import datasets
+from marketplace import accounts, datasets
 from marketplace.core import jobs, limits, replies
 from marketplace.models import Import
 
@@ -40,3 +40,9 @@ def forget_counts() -> bool:
 def forget_failed_jobs() -> bool:
     """Keep of the jobs that failed only the latest."""
     return jobs.forget_failed()
+
+
+def end_sessions(user_pk: int, since: str = "") -> None:
+    """Delete the sessions of a person who was erased, step by step."""
+    if onward := accounts.end_sessions(user_pk, since):
+        jobs.enqueue("marketplace.jobs.end_sessions", user_pk, onward)

@@ -48,6 +48,7 @@ class User(AbstractUser):
     public_id = PublicIdField("usr")
     email = models.EmailField(unique=True)
     name = models.CharField(max_length=120, blank=True)
+    erased_at = models.DateTimeField(null=True, editable=False, help_text="The person is gone; the key stays.")
 
     USERNAME_FIELD = "email"
     REQUIRED_FIELDS = []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env
+from marketplace.core import env, signing
 from marketplace.core.embedded import server as embedded
 from marketplace.core.money import DECIMALS
 
@@ -209,6 +209,15 @@ SWEEPS = {
     "marketplace.jobs.forget_counts": 60,
     "marketplace.jobs.forget_failed_jobs": 600,
 }
+
+# Records that workers take with them
+RECORD_SIGNING_KEY = env.parsed("RECORD_SIGNING_KEY", signing.private_key) or (
+    None if PRODUCTION else signing.derived(SECRET_KEY)  # without one, a site that others use signs nothing
+)
+RECORD_OLD_KEYS = env.json_file("RECORD_OLD_KEYS", signing.keys_of, {"keys": []})
+TRUSTED_RECORD_ISSUERS = env.json_file("TRUSTED_RECORD_ISSUERS", signing.trusted_of, {})
+RECORD_VALID_DAYS = env.number("RECORD_VALID_DAYS", 365, least=1, most=3650)
+PAY_RECORDS_YEARS = env.number("PAY_RECORDS_YEARS", 10, least=1, most=100)
 
 # Eyes on it
 CLUSTER_SILENT_MOST_S = env.number("CLUSTER_SILENT_MOST_S", 30, least=5)

@@ -8,7 +8,8 @@ working, and a new password, by the letter that goes to the owner alone, begins 
 from collections.abc import Callable
 from typing import Any
 
-from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.adapter import DefaultAccountAdapter, get_adapter
+from allauth.account.internal.flows.reauthentication import did_recently_reauthenticate
 from django.contrib.auth.base_user import AbstractBaseUser
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
@@ -52,6 +53,18 @@ class Adapter(DefaultAccountAdapter):
                 raise
             return  # the links of letters sent before still work
         super().send_mail(template_prefix, email, context)
+
+
+def is_themself(request: HttpRequest, password: str) -> bool:
+    """Whether who is signed in has shown it again: by this password, or lately in the way they sign in.
+
+    A wrong password counts as a failure to sign in.
+    raises  TooManyRequests
+    """
+    user: Any = request.user
+    if user.has_usable_password():
+        return bool(get_adapter(request).reauthenticate(user, password))
+    return bool(did_recently_reauthenticate(request))
 
 
 class Limit:

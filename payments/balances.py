@@ -1,7 +1,9 @@
 """Where someone's money stands, currency by currency."""
 
 from dataclasses import dataclass
+from datetime import date
 
+from django.db import connection
 from django.db.models import F, Sum
 
 from marketplace.core import money
@@ -9,6 +11,18 @@ from marketplace.models import Organisation, User
 from payments.models import Account, Payout
 
 Kind = tuple[str, str]  # currency, mode
+TRANSFERS_READ = 10_000  # of an account, the newest: what a look at its months costs at most
+
+MONTHS = """
+SELECT date_trunc('month', t.created_at AT TIME ZONE 'UTC')::date, sum(t.amount_micros)::bigint,
+       (SELECT count(*) FROM newest) = %(most)s
+FROM newest t JOIN payments_entry e ON e.id = t.entry_id
+WHERE e.kind <> 'payout_failed'  -- what came back was earned before
+GROUP BY 1 ORDER BY 1 DESC
+"""
+NEWEST = """WITH newest AS MATERIALIZED (
+    SELECT entry_id, amount_micros, created_at FROM payments_transfer WHERE credit_id = %(account)s
+    ORDER BY id DESC LIMIT %(most)s)"""
 
 
 @dataclass(frozen=True)
@@ -36,6 +50,31 @@ class Earning:
     def available_micros(self) -> int:
         """The part of the balance that a payout can move."""
         return money.whole_minor_units(self.balance_micros, self.currency)
+
+
+@dataclass(frozen=True)
+class Month:
+    """What was earned in a month (UTC) of one currency and mode."""
+
+    month: date  # its first day
+    currency: str
+    mode: str
+    earned_micros: int
+    is_part: bool  # its first days are beyond what is read at a time
+
+
+def months(user: User, most: int = TRANSFERS_READ) -> list[Month]:
+    """What this person earned, month by month, newest first, as far back as so many transfers of an account reach."""
+    found = []
+    for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"):
+        with connection.cursor() as sql:
+            sql.execute(NEWEST + MONTHS, {"account": account.pk, "most": most})
+            rows = sql.fetchall()
+        found += [
+            Month(month, account.currency, account.mode, micros, is_cut and place == len(rows))
+            for place, (month, micros, is_cut) in enumerate(rows, 1)
+        ]
+    return sorted(found, key=lambda row: row.month, reverse=True)
 
 
 def of_organisation(organisation: Organisation) -> list[Balance]:

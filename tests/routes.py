@@ -99,6 +99,10 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "POST /api/v1/decisions/%(id)s/withdraw": lambda here: {"reason": "It was one."},
     "POST /api/v1/decisions/%(id)s/statements": lambda here: {"statement": "It is none."},
+    "POST /api/v1/work/record/signed": lambda here: {"holder": "wrk_there"},
+    "POST /api/v1/work/foreign-records": lambda here: {"document": here.document},
+    "POST /api/v1/records/verify": lambda here: {"document": here.document},
+    "POST /api/v1/me/erasure": lambda here: {"password": make.PASSWORD, "leave_rest": True},
     "POST /api/v1/assignments/%(id)s/heartbeat": lambda here: {"active_s": 1},
     "POST /api/v1/assignments/%(id)s/submit": lambda here: {
         "answers": [{"position": n, "value": {"animal": "cat"}} for n in range(here.batch.page_size)]
@@ -122,6 +126,9 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/reports/%(id)s/settle": lambda here: {"reason": "It is.", "pause_project": True},
     "POST /api/v1/reports/%(id)s/dismiss": lambda here: {"reason": "It is not."},
     "PUT /api/v1/notices/choices": lambda here: {"choices": [{"kind": "batch", "mail": "not", "shown": True}]},
+    "POST /account/delete/": lambda here: {"password": make.PASSWORD, "leave_rest": "on"},
+    "POST /records/verify/": lambda here: {"document": here.document, "verb": "keep"},
+    "POST /work/record/signed/": lambda here: {"holder": "wrk_there"},
     "POST /organisations/%(organisation)s/members/": lambda here: {"email": here.olga.email, "role": "owner"},
     "POST /organisations/%(organisation)s/members/%(membership)s/role": lambda here: {
         f"{here.membership.pk}-role": "owner"

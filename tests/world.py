@@ -6,7 +6,7 @@ from marketplace import accounts, guidelines
 from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, conversations, decisions, reports, rules
+from tasks import appeals, assignments, conversations, decisions, record, reports, rules
 from tasks.models import Answer, Appeal, Assignment, Batch, Conversation, Decision, Message, Report, Rule
 from tests import make
 from tests.payments import made
@@ -46,6 +46,7 @@ class World:
     report: Report  # Wes's, about a task
     notice: Notice  # Wes's, not read
     rule: Rule  # tried, and off
+    document: str  # Ada's signed record
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
@@ -116,4 +117,5 @@ def made_by_everybody() -> World:
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
         notice=notices.tell(wes, "money", "A payout is on its way"),
         rule=rule,
+        document=record.portable(profiles.of(ada)),
     )

@@ -15,8 +15,12 @@ class Worker(models.Model):
     class State(models.TextChoices):
         ACTIVE = "active"
         SUSPENDED = "suspended"
+        ERASED = "erased"  # the person is gone; the key stays, for labels and pay records
 
-    MOVES = {State.ACTIVE: {State.SUSPENDED}, State.SUSPENDED: {State.ACTIVE}}
+    MOVES = {
+        State.ACTIVE: {State.SUSPENDED, State.ERASED},
+        State.SUSPENDED: {State.ACTIVE, State.ERASED},
+    }
 
     public_id = PublicIdField("wrk")
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="worker")
@@ -24,7 +28,7 @@ class Worker(models.Model):
     joined_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:
-        constraints = [known("worker", ["active", "suspended"])]
+        constraints = [known("worker", ["active", "suspended", "erased"])]
 
     def __str__(self) -> str:
         return self.public_id
@@ -192,3 +196,26 @@ class NoticeChoice(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind}: {self.mail}"
+
+
+class ForeignRecord(models.Model):
+    """What another installation signed about a worker, verified here; said by its issuer, and for a time."""
+
+    public_id = PublicIdField("for")
+    worker = models.ForeignKey(Worker, models.PROTECT, related_name="foreign_records", db_index=False)
+    issuer = models.CharField(max_length=200)
+    subject = models.CharField(max_length=80, help_text="The worker's id at the issuer.")
+    document_id = models.CharField(max_length=80, help_text="The issuer's own id of the document.")
+    facts = models.JSONField()
+    issued_at = models.DateTimeField()
+    verified_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "issuer", "document_id"], name="foreignrecord_once"),
+        ]
+        indexes = [models.Index(fields=["worker", "id"], name="foreignrecord_of_worker")]
+
+    def __str__(self) -> str:
+        return f"{self.public_id} from {self.issuer}"

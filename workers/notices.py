@@ -282,3 +282,8 @@ def _kept(text: str, most: int) -> str:
 
 def _invalid(path: str, code: str, message: str) -> Invalid:
     return Invalid(message, errors=[{"path": path, "code": code, "message": message}])
+
+
+def forget(user: User) -> None:
+    """Blank what this person was told; the rows stay."""
+    Notice.objects.filter(user=user).update(subject="", text="", link="", mail_at=None)

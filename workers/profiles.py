@@ -1,8 +1,11 @@
 """A user in the role of a worker."""
 
+from django.db import transaction
+
 from marketplace.core import states
 from marketplace.core.errors import NotFound
 from marketplace.models import Organisation, User
+from workers import notices, records
 from workers.models import Pseudonym, Worker
 
 
@@ -38,5 +41,14 @@ def suspend(worker: Worker) -> None:
 
 
 def reinstate(worker: Worker) -> None:
-    """Let the worker be offered work again."""
-    states.move(worker, Worker.State.ACTIVE)
+    """Let the worker be offered work again; who is gone stays so."""
+    if worker.state != Worker.State.ERASED:
+        states.move(worker, Worker.State.ACTIVE)
+
+
+@transaction.atomic
+def erase(worker: Worker) -> None:
+    """Let nobody work under this key again, and forget what the person was told; for `tasks.erasure`."""
+    states.move(worker, Worker.State.ERASED)
+    notices.forget(worker.user)
+    records.forget(worker)

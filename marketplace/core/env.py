@@ -1,12 +1,16 @@
 """Strict reading of the environment: what is not understood is refused at start, by name."""
 
+import json
 import os
 import re
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+T = TypeVar("T")
 YES_NO = {"1": True, "true": True, "yes": True, "0": False, "false": False, "no": False}
 
 
@@ -59,3 +63,23 @@ def database(url: str) -> dict[str, Any]:
         "PORT": str(parts.port or ""),
         "OPTIONS": options,
     }
+
+
+def json_file(name: str, read: Callable[[Any], T], unset: Any) -> T:
+    """What `read` makes of the JSON file that is named; `read` raises ValueError for what it does not understand."""
+    path = text(name)
+    if not path:
+        return read(unset)
+    try:
+        return read(json.loads(Path(path).read_text()))
+    except (OSError, ValueError) as error:
+        raise ImproperlyConfigured(f"{name}={path!r}: {error}") from error
+
+
+def parsed(name: str, read: Callable[[str], T]) -> T | None:
+    """What `read` makes of a secret; None where it is not set. The refusal does not repeat it."""
+    value = text(name)
+    try:
+        return read(value) if value else None
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name}: {error}") from error

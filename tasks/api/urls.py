@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, rules, signalled, work
+from tasks.api import batches, decisions, disputes, guidelines, hot, messages, record, reports, rules, signalled, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -25,6 +25,14 @@ urlpatterns = [
     path("work/decisions/<str:id>/statements", work.StateMore.as_view()),
     path("work/decisions/<str:id>/appeal", work.Contest.as_view()),
     path("work/reliability", work.MyReliability.as_view()),
+    path("work/record", record.MyRecord.as_view()),
+    path("work/record/export", record.MyExport.as_view()),
+    path("work/record/answers.csv", record.MyAnswersCsv.as_view()),
+    path("work/record/pay.csv", record.MyPayCsv.as_view()),
+    path("work/record/signed", record.SignedRecord.as_view()),
+    path("work/foreign-records", record.ForeignRecords.as_view()),
+    path("records/verify", record.VerifyRecord.as_view()),
+    path("me/erasure", record.Erasure.as_view()),
     path("assignments", work.Assignments.as_view()),
     path("assignments/<str:id>", work.Page.as_view()),
     path("assignments/<str:id>/draft", work.Draft.as_view()),

@@ -28,7 +28,7 @@ def write(batch: Batch, rows: Iterable[Row]) -> Iterator[bytes]:
     line(map(defused, [*header, *REST]))
     for row in rows:
         if text.tell() >= BLOCK_LETTERS:
-            yield _taken(text)
+            yield taken(text)
         cells: list[Any] = [row["key"], row["version"]]
         for name, spec, to_text in fields:
             value = row["labels"].get(name)
@@ -39,7 +39,7 @@ def write(batch: Batch, rows: Iterable[Row]) -> Iterator[bytes]:
         workers = " ".join([answer["worker"] for answer in row["answers"]])
         cells += [row["state"], method, workers, bytes(row["payload"]).decode()]
         line(map(defused, [*cells, row["batch"], row["schema_version"], row["dataset_version"]]))
-    yield _taken(text)
+    yield taken(text)
 
 
 class Number(str):
@@ -53,7 +53,7 @@ def defused(cell: Any) -> Any:
     return cell
 
 
-def _taken(text: io.StringIO) -> bytes:
+def taken(text: io.StringIO) -> bytes:
     """What was written so far, which the next block begins without."""
     block = text.getvalue().encode()
     text.seek(0)

@@ -1,7 +1,7 @@
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env
+from marketplace.core import env, signing
 
 
 @pytest.mark.parametrize(("value", "read"), [("1", True), ("yes", True), ("False", False), ("", True)])
@@ -48,3 +48,25 @@ def test_a_database_address_is_taken_apart():
 def test_another_database_is_refused(url):
     with pytest.raises(ImproperlyConfigured, match="DATABASE_URL"):
         env.database(url)
+
+
+def test_a_file_is_read_at_start_or_refused(tmp_path, monkeypatch):
+    path = tmp_path / "keys.json"
+    assert env.json_file("THING", len, []) == 0
+    monkeypatch.setenv("THING", str(path))
+    for content, read in (("", dict), ("{", dict), ("[1]", signing.keys_of)):
+        path.write_text(content)
+        with pytest.raises(ImproperlyConfigured, match="THING"):
+            env.json_file("THING", read, {})
+    path.write_text("[1, 2]")
+    assert env.json_file("THING", len, []) == 2
+
+
+def test_a_secret_that_makes_no_sense_is_not_repeated(monkeypatch):
+    monkeypatch.setenv("THING", "")
+    assert env.parsed("THING", bytes.fromhex) is None
+    monkeypatch.setenv("THING", "s3cret")
+    with pytest.raises(ImproperlyConfigured) as caught:
+        env.parsed("THING", signing.private_key)
+    assert "THING" in str(caught.value)
+    assert "s3cret" not in str(caught.value)

@@ -5,7 +5,7 @@ from typing import Any
 
 from marketplace.models import Dataset, Project
 from payments import prepayments
-from tasks import assignments, batches, jobs, training
+from tasks import assignments, batches, decisions, jobs, training
 from tasks.errors import NoTaskAvailable
 from tasks.models import Assignment, Batch
 from tests import make
@@ -56,6 +56,14 @@ def work_all(person: Worker, batch: Batch, default: str = "cat") -> None:
     with suppress(NoTaskAvailable):
         while True:
             work(person, batch, default)
+
+
+def earned(person: Worker, micros: int) -> None:
+    """Have this worker earn so much, by an answer that was accepted and settled."""
+    batch = published(items=1, page_size=1, practice_size=0, price_micros=micros)
+    lease = work(person, batch)
+    decisions.accept(list(lease.answers.select_related("batch")), make.user("rita"))
+    sweep()
 
 
 def practise(person: Worker, project: Project, animal: str = "owl") -> Assignment:
