@@ -66,6 +66,8 @@ class Offer(WorkView):
         offer.next = way_in.next_step(self.worker(), offer).kind
         offer.practice = training.status(self.worker(), offer)
         offer.conduct = decisions.conduct_of(offer.organisation)
+        offer.exam = training.stand(self.worker(), offer)
+        offer.training = training.efforts(offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         return Response(say.OfferDetailSerializer(offer).data)
 
@@ -97,7 +99,7 @@ class AssignmentFilter(filters.FilterSet):
 
 
 class MyAssignments(WorkView):
-    serializer_class = say.AssignmentSerializer
+    serializer_class: Any = say.AssignmentSerializer
     queryset = Assignment.objects.none()
     filterset_class = AssignmentFilter
 
