@@ -2,7 +2,7 @@
 
 import pytest
 
-from marketplace import projects
+from marketplace import guidelines, projects
 from tasks import batches, pilots
 from tasks.errors import NotPublishable
 from tasks.models import Batch
@@ -59,7 +59,7 @@ def test_with_agreement_the_full_batch_is_published_and_is_no_pilot():
 
 def test_after_a_pilot_that_fell_short_a_new_guideline_makes_the_next_one_a_pilot():
     pilot = piloted("cat", "dog")
-    projects.write_guideline(pilot.project, make.user("rita"), "Cats purr.")
+    guidelines.write(pilot.project, make.user("rita"), "Cats purr.")
     again = full(pilot)
     assert (again.pilot_size, again.number) == (4, 2)
     with pytest.raises(NotPublishable, match=r"batch 2\) is not finished"):

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 from django.db import connection
 
-from marketplace import lessons, projects
+from marketplace import guidelines as offered_guidelines
+from marketplace import lessons
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, IllegalMove, Invalid
 from tasks import assignments, batches, training, way_in
@@ -468,7 +469,7 @@ def test_lessons_come_before_practice_and_exam():
 
 def test_the_guideline_is_read_before_the_exam():
     batch = examined()
-    projects.write_guideline(batch.project, make.user("rita"), "Look.")
+    offered_guidelines.write(batch.project, make.user("rita"), "Look.")
     wes = work.worker()
     with pytest.raises(Exception, match="version 1"):
         training.sit(wes, batch.project)
