@@ -178,6 +178,16 @@ class Project(models.Model):
     gold_share = models.FloatField(default=0.1)
     practice_size = models.PositiveSmallIntegerField(default=0)
     pass_mark = models.FloatField(default=0.8)
+    exam_size = models.PositiveSmallIntegerField(default=0)
+    exam_pass_mark = models.FloatField(default=0.8)
+    exam_s = models.PositiveIntegerField(default=900)
+    exam_attempts = models.PositiveSmallIntegerField(default=3)
+    exam_cooldown_s = models.PositiveIntegerField(default=3600)
+    exam_price_micros = models.BigIntegerField(default=0, help_text="Of a whole exam; 0: it is not paid.")
+    exam_paid_most = models.PositiveIntegerField(default=0, help_text="Paid exams that a batch buys.")
+    expected_s = models.PositiveIntegerField(default=30, help_text="Seconds a task, until they are measured.")
+    pilot_size = models.PositiveIntegerField(default=0, help_text="Items of the first batch; 0: no pilot.")
+    pilot_agreement = models.FloatField(default=0.7, help_text="What a pilot must reach.")
     pick_column = models.CharField(max_length=80, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
 
@@ -252,6 +262,41 @@ class GuidelineExample(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.position + 1}"
+
+
+class LessonQuerySet(models.QuerySet["Lesson"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(project__organisation__memberships__user=user)
+
+    def current(self) -> Self:
+        """Those that are to be read, in their order."""
+        return self.filter(retired_at=None).order_by("position", "pk")
+
+
+class Lesson(models.Model):
+    """A short page that workers read before they practise; its text is never edited, the next one takes its place."""
+
+    public_id = PublicIdField("les")
+    project = models.ForeignKey(Project, models.CASCADE, related_name="lessons", db_index=False)
+    position = models.PositiveSmallIntegerField()
+    title = models.CharField(max_length=200)
+    text = models.TextField()
+    created_by = models.ForeignKey(User, models.PROTECT, related_name="+")
+    created_at = models.DateTimeField(auto_now_add=True)
+    retired_at = models.DateTimeField(null=True, blank=True)
+
+    objects = LessonQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(
+                fields=["project", "position"], condition=Q(retired_at=None), name="lesson_position_once"
+            )
+        ]
+        indexes = [models.Index(fields=["project", "id"], name="lesson_of_project")]
+
+    def __str__(self) -> str:
+        return self.title
 
 
 class DatasetQuerySet(models.QuerySet["Dataset"]):

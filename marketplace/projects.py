@@ -41,6 +41,16 @@ RANGES = {
     "gold_share": Range(float, 0, 0.5),
     "practice_size": Range(int, 0, 50),
     "pass_mark": Range(float, 0, 1),
+    "exam_size": Range(int, 0, 100),
+    "exam_pass_mark": Range(float, 0, 1),
+    "exam_s": Range(int, 30, DAY_S),
+    "exam_attempts": Range(int, 1, 10),
+    "exam_cooldown_s": Range(int, 0, 30 * DAY_S),
+    "exam_price_micros": Range(int, 0, settings.PRICE_MOST_MICROS),
+    "exam_paid_most": Range(int, 0, 100_000),
+    "expected_s": Range(int, 1, 3600),
+    "pilot_size": Range(int, 0, 10_000),
+    "pilot_agreement": Range(float, 0, 1),
 }
 
 

@@ -71,6 +71,7 @@ REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
 SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, most=1_000_000)  # the newest of a project
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
+UNPAID_TEST_S = env.number("UNPAID_TEST_S", 300, most=24 * 3600)  # practice and exam together, where nobody pays them
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 PAUSE_MOST_H = env.number("PAUSE_MOST_H", 72, least=1, most=720)
 RULES_MOST = env.number("RULES_MOST", 20, least=1, most=200)  # that are on, of a project
@@ -299,6 +300,7 @@ SPECTACULAR_SETTINGS = {
         "ReportStateEnum": "tasks.models.Report.State",
         "ReasonCodeEnum": "tasks.models.Decision.Reason",
         "ReportReasonEnum": "tasks.models.Report.Reason",
+        "CohortStateEnum": "tasks.models.Cohort.State",
     },
 }
 

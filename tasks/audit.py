@@ -16,7 +16,8 @@ CHECKS = {
         GROUP BY worker_id, task_id, attempt HAVING count(*) > 1""",
     "an open assignment's answers are not leased, or the other way round": """
         SELECT s.id FROM tasks_assignment s JOIN tasks_answer a ON a.assignment_id = s.id
-        WHERE (s.state = 'open') <> (a.state = 'leased') AND NOT (s.state = 'open' AND a.state = 'skipped')""",
+        WHERE (s.state = 'open') <> (a.state = 'leased') AND NOT (s.state = 'open' AND a.state = 'skipped')
+            AND NOT (s.state = 'open' AND s.purpose = 'practice' AND a.state = 'submitted')""",
     "an answer that was handed in has no value, or one that was not has one": """
         SELECT id FROM tasks_answer
         WHERE (state IN ('submitted', 'accepted', 'rejected', 'excluded')) <> (value IS NOT NULL)
@@ -25,6 +26,18 @@ CHECKS = {
         SELECT a.id FROM tasks_answer a JOIN tasks_batch b ON b.id = a.batch_id
         WHERE a.attempt = 0
             AND (a.price_micros <> b.price_micros OR a.fee_micros <> b.price_micros * b.fee_bp / 10000)""",
+    "an exam's price or fee is not what its batch pays": """
+        SELECT s.id FROM tasks_assignment s JOIN tasks_batch b ON b.id = s.batch_id
+        JOIN tasks_answer a ON a.assignment_id = s.id WHERE s.purpose = 'exam' GROUP BY s.id, b.id
+        HAVING sum(a.price_micros) <> b.exam_price_micros
+            OR sum(a.fee_micros) <> b.exam_price_micros * b.fee_bp / 10000""",
+    "a practice is paid": """
+        SELECT a.id FROM tasks_answer a JOIN tasks_assignment s ON s.id = a.assignment_id
+        WHERE s.purpose = 'practice' AND (a.price_micros <> 0 OR a.fee_micros <> 0)""",
+    "a batch's paid exams are not those it gave out": """
+        SELECT b.id FROM tasks_batch b LEFT JOIN tasks_assignment s
+            ON s.batch_id = b.id AND s.purpose = 'exam' AND s.state IN ('open', 'submitted') AND b.exam_price_micros > 0
+        GROUP BY b.id HAVING count(s.id) <> b.exams_taken""",
     "an answer is rejected or excluded without a decision, or the other way round": """
         SELECT a.id FROM tasks_answer a LEFT JOIN tasks_decision d ON d.answer_id = a.id AND d.state = 'standing'
         WHERE CASE d.kind WHEN 'reject' THEN 'rejected' WHEN 'exclude' THEN 'excluded' END

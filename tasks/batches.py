@@ -18,9 +18,9 @@ from marketplace.labels import schema as label_schema
 from marketplace.models import Dataset, Guideline, Item, Membership, Project, Role, User
 from payments import reserves
 from payments.models import Account
-from tasks import seats, tallies
+from tasks import pilots, pools, seats, tallies, training
 from tasks.errors import NotPublishable
-from tasks.models import Answer, Assignment, Batch, Gold, Task
+from tasks.models import Answer, Assignment, Batch, Task
 from workers import notices
 from workers.models import Reliability
 
@@ -34,6 +34,8 @@ PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
     *("gold_share", "practice_size", "pass_mark", "pick_column"),
+    *("exam_size", "exam_pass_mark", "exam_s", "exam_attempts", "exam_cooldown_s", "exam_price_micros"),
+    *("exam_paid_most", "expected_s"),
 )
 
 # In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
@@ -41,6 +43,9 @@ OWED = """
 SELECT coalesce(sum(price_micros + fee_micros), 0) FROM (
     SELECT x.price_micros, x.fee_micros FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
     WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'work' AND x.state = 'leased'
+    UNION ALL
+    SELECT x.price_micros, x.fee_micros FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
+    WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'exam' AND x.state = 'leased'
     UNION ALL
     SELECT price_micros, fee_micros FROM tasks_answer
     WHERE batch_id = %(batch)s AND state = 'submitted' AND attempt = 0
@@ -63,6 +68,8 @@ class Quote:
     items: int
     gold: int
     practice_gold: int
+    exam_gold: int
+    pilot: int  # items of a pilot; 0: it is none
     answers_most: int
     gold_answers_most: int
     lines: dict[str, int]
@@ -104,23 +111,30 @@ def quote(project: Project, dataset: Dataset) -> Quote:
     """What putting this dataset to work would cost at most."""
     items = _items(project, dataset)
     gold = items.filter(truth__isnull=False).count()
-    tasks = items.filter(truth__isnull=True).count()
-    practice = min(gold, 2 * project.practice_size) if project.gold_share else gold
+    unknown = items.filter(truth__isnull=True).count()
+    tasks = min(unknown, project.pilot_size) if (is_pilot := pilots.is_next(project)) else unknown
+    shared = pools.share(project, gold)
     answers = tasks * project.redundancy_max
-    hidden = math.ceil(answers * project.gold_share) if gold > practice else 0
+    hidden = math.ceil(answers * project.gold_share) if shared.hidden else 0
     fee = money.fee_micros(project.price_micros, settings.FEE_BP)
     each = project.price_micros + fee
+    exams = project.exam_paid_most if project.exam_size and project.exam_price_micros else 0
+    exam_fee = money.fee_micros(project.exam_price_micros, settings.FEE_BP)
+    lines = {"answers": answers * each, "gold": hidden * each}
+    lines |= {"training": exams * (project.exam_price_micros + exam_fee)} if exams else {}
     prepaid = Account.objects.filter(
         kind=Account.Kind.PREPAID, organisation=project.organisation, currency=project.currency, mode=project.mode
     )
     return Quote(
         items=tasks,
         gold=gold,
-        practice_gold=practice if project.practice_size else 0,
+        practice_gold=shared.practice,
+        exam_gold=shared.exam,
+        pilot=tasks if is_pilot else 0,
         answers_most=answers,
         gold_answers_most=hidden,
-        lines={"answers": answers * each, "gold": hidden * each},
-        fee_micros=(answers + hidden) * fee,
+        lines=lines,
+        fee_micros=(answers + hidden) * fee + exams * exam_fee,
         available_micros=sum(account.balance_micros for account in prepaid),
         currency=project.currency,
         mode=project.mode,
@@ -145,6 +159,7 @@ def publish(project: Project, dataset: Dataset, by: User) -> Batch:
         dataset_version=dataset.version,
         fee_bp=settings.FEE_BP,
         gold_bought=offer.gold_answers_most,
+        pilot_size=offer.pilot,
         published_by=by,
         published_at=clock.now(),
         **{name: getattr(project, name) for name in PINNED},
@@ -169,11 +184,11 @@ def fill(pk: int) -> bool:
     ).order_by("pk")
     last = items.values_list("pk", flat=True)[FILL_STEP - 1 : FILL_STEP].first()
     upto = last or items.aggregate(last=Max("pk"))["last"] or batch.filled_to
-    made = _make_tasks(batch, upto)
+    made = _make_pilot(batch) if batch.pilot_size else _make_tasks(batch, upto)
     _make_gold(batch, upto)
     Batch.objects.filter(pk=pk).update(items=F("items") + made, filled_to=upto)
     if last is None:
-        _choose_practice(batch)
+        pools.choose(batch)
         states.move(batch, Batch.State.OPEN)
     return last is not None
 
@@ -315,8 +330,7 @@ def _problems(project: Project, dataset: Dataset, tasks: int, gold: int) -> list
         found.append("the label schema has no fields")
     if not tasks:
         found.append("the dataset has no item without a truth, so there is nothing to ask")
-    if project.practice_size > gold:
-        found.append(f"the practice wants {project.practice_size} items with a known truth, the dataset has {gold}")
+    found += pools.problems(project, gold) + training.problems(project) + pilots.problems(project)
     return found + (_bad_truths(project, dataset) if project.schema.get("fields") else [])
 
 
@@ -344,6 +358,24 @@ def _make_tasks(batch: Batch, upto: int) -> int:
         return sql.rowcount
 
 
+def _make_pilot(batch: Batch) -> int:
+    """The tasks of a pilot, made in its first step, from anywhere in the dataset: first rows are alike."""
+    if batch.filled_to:
+        return 0
+    with connection.cursor() as sql:
+        sql.execute(
+            """INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken, pick_key)
+               SELECT %s, id, 'open', 0, id, %s, 0, left(nullif(payload ->> %s, ''), 200)
+               FROM (SELECT id, payload FROM marketplace_item WHERE dataset_id = %s AND version <= %s AND truth IS NULL
+                     ORDER BY content_hash LIMIT %s) AS drawn ORDER BY id""",
+            [
+                batch.pk, batch.redundancy_min, batch.pick_column,
+                batch.dataset_id, batch.dataset_version, batch.pilot_size,
+            ],
+        )  # fmt: skip
+        return sql.rowcount
+
+
 def _make_gold(batch: Batch, upto: int) -> None:
     with connection.cursor() as sql:
         sql.execute(
@@ -358,15 +390,6 @@ def _make_gold(batch: Batch, upto: int) -> None:
                FROM made JOIN chosen ON chosen.id = made.item_id""",
             [batch.dataset_id, batch.dataset_version, batch.filled_to, upto, batch.pk, batch.pk],
         )
-
-
-def _choose_practice(batch: Batch) -> None:
-    """Set some gold apart for practice, at random; it is never hidden in work."""
-    gold = Gold.objects.filter(batch=batch)
-    count = 2 * batch.practice_size if batch.gold_share else gold.count()
-    if batch.practice_size:
-        chosen = list(gold.order_by("draw").values_list("pk", flat=True)[:count])
-        Gold.objects.filter(pk__in=chosen).update(purpose=Gold.Purpose.PRACTICE)
 
 
 def latest_guideline(project: Project) -> Guideline | None:

@@ -16,7 +16,7 @@ class Stopped(Forbidden):
 
 
 class PracticeNeeded(Forbidden):
-    title = "Pass the practice first"
+    title = "Pass the practice or the exam first"
 
 
 class PracticePassed(Conflict):
@@ -24,7 +24,23 @@ class PracticePassed(Conflict):
 
 
 class NoAttemptLeft(Conflict):
-    title = "No attempt at the practice is left"
+    title = "No attempt is left"
+
+
+class LessonsUnread(Forbidden):
+    title = "Read the lessons first"
+
+
+class ExamTooSoon(Conflict):
+    title = "The exam can be tried again later"
+
+
+class ExamPassed(Conflict):
+    title = "The exam is passed already"
+
+
+class NotInvited(Forbidden):
+    title = "This session is for those who were invited"
 
 
 class WorkerSuspended(Forbidden):

@@ -1,7 +1,7 @@
 """Gold: tasks whose answer is known. When to serve it, how to grade it."""
 
 import hashlib
-from collections import defaultdict
+from collections import Counter, defaultdict
 from typing import Any
 
 from django.conf import settings
@@ -88,6 +88,20 @@ def practice_pool(batch: Batch, assignment_attempt: int, worker: int, count: int
     pool = Gold.objects.filter(batch=batch, purpose=Gold.Purpose.PRACTICE, state=Gold.State.ACTIVE)
     tasks = list(pool.values_list("task", flat=True))
     return sorted(tasks, key=lambda task: (times[task], _mix(f"{worker}:{assignment_attempt}:{task}")))[:count]
+
+
+def exam_pool(batch: Batch, attempt: int, worker: int, count: int) -> list[int]:
+    """Exam gold for this attempt: task ids, another draw for each person and attempt.
+
+    Items that this person has met before, in practice or exam of any batch, come last.
+    """
+    taught = (Assignment.Purpose.PRACTICE, Assignment.Purpose.EXAM)
+    mine = Answer.objects.filter(worker=worker, assignment__project=batch.project_id, assignment__purpose__in=taught)
+    met = Counter(mine.values_list("task__item", flat=True))
+    pool = Gold.objects.filter(batch=batch, purpose=Gold.Purpose.EXAM, state=Gold.State.ACTIVE)
+    tasks = list(pool.values_list("task", "task__item"))
+    drawn = sorted(tasks, key=lambda pair: (met[pair[1]], _mix(f"exam:{worker}:{attempt}:{pair[0]}")))
+    return [task for task, _ in drawn[:count]]
 
 
 def _mix(text: str) -> int:

@@ -14,7 +14,7 @@ from workers.models import Worker
 class Step:
     """What to do next; `kind` names its template, facts are what that shows."""
 
-    kind: str  # own, begun, away, suspended, stopped, read, practise, failed, start
+    kind: str  # own, begun, away, suspended, stopped, read, lessons, practise, exam, wait, failed, start
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -40,7 +40,25 @@ def next_step(worker: Worker, project: Project) -> Step:
 
 
 def _taught(worker: Worker, project: Project) -> Step:
-    mine = worker.assignments.filter(project=project, purpose=Assignment.Purpose.PRACTICE, score__isnull=False)
-    facts = {"last_practice": mine.order_by("pk").last()}
-    kinds = {"needed": "practise", "failed": "failed"}
-    return Step(kinds.get(training.status(worker, project), "start"), facts)
+    """What is still to be learnt or shown: lessons, then the practice, then the exam."""
+    practice, exam = training.status(worker, project), training.stand(worker, project)
+    facts = {
+        "last_practice": _last(worker, project, Assignment.Purpose.PRACTICE),
+        "last_exam": _last(worker, project, Assignment.Purpose.EXAM),
+        "exam": exam,
+        "efforts": {effort.kind: effort for effort in training.efforts(project)},
+    }
+    if "failed" in (practice, exam.state):
+        return Step("failed", facts)
+    if "passed" not in (practice, exam.state) and (lesson := training.unread(worker, project).first()):
+        return Step("lessons", {"lesson": lesson, **facts})
+    if practice == "needed":
+        return Step("practise", facts)
+    kinds = {"needed": "exam", "wait": "wait"}
+    return Step(kinds.get(exam.state, "start"), facts)
+
+
+def _last(worker: Worker, project: Project, purpose: str) -> Assignment | None:
+    """The last one that was graded."""
+    mine = worker.assignments.filter(project=project, purpose=purpose, score__isnull=False)
+    return mine.order_by("pk").last()

@@ -13,6 +13,7 @@ from django.views import View
 from tests import make
 from tests.marketplace.test_web import TYPED
 from tests.world import World
+from workers import profiles
 
 METHODS = [name.upper() for name in View.http_method_names]
 UNSAFE = {"POST", "PUT", "PATCH", "DELETE"}
@@ -25,6 +26,8 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "assignments": lambda here: here.lease.public_id,
     "batches": lambda here: here.batch.public_id,
     "conversations": lambda here: here.conversation.public_id,
+    "cohorts": lambda here: here.cohort.public_id,
+    "lessons": lambda here: here.lesson.public_id,
     "datasets": lambda here: here.dataset.public_id,
     "decisions": lambda here: here.decision.public_id,
     "imports": lambda here: here.run.public_id,
@@ -71,6 +74,8 @@ TYPED_RULE = {
     **{"name": "Many", "collector": "answers", "kind": "stop", "hours": "1"},
     **{"figure0": "total", "is0": "GreaterThan", "to0": "9"},
 }
+LESSON = {"title": "Owls", "text": "Look."}
+SESSION = {"title": "Owls", "begins_at": "2030-01-01T10:00", "ends_at": "2030-01-01T11:00", "items": 1}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -107,6 +112,14 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/assignments/%(id)s/submit": lambda here: {
         "answers": [{"position": n, "value": {"animal": "cat"}} for n in range(here.batch.page_size)]
     },
+    "POST /api/v1/assignments/%(id)s/check": lambda here: {"position": 0, "value": {"animal": "cat"}},
+    "POST /api/v1/projects/%(id)s/lessons": lambda here: LESSON,
+    "POST /api/v1/lessons/%(id)s/revise": lambda here: LESSON,
+    "POST /api/v1/lessons/%(id)s/move": lambda here: {"position": 0},
+    "POST /api/v1/projects/%(id)s/cohorts": lambda here: SESSION,
+    "POST /api/v1/cohorts/%(id)s/invite": lambda here: {"workers": [_named(here)]},
+    "POST /api/v1/cohorts/%(id)s/reveal": lambda here: {"remark": "Look."},
+    "POST /api/v1/work/cohorts/%(id)s/answer": lambda here: {"position": 0, "value": {"animal": "cat"}},
     "POST /api/v1/assignments/%(id)s/skip": lambda here: {"position": 0},
     "POST /api/v1/batches/%(id)s/accept": lambda here: {"answers": [here.answer.public_id]},
     "POST /api/v1/answers/%(id)s/exclude": lambda here: REASON,
@@ -138,6 +151,12 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
     "POST /projects/%(project)s/rules/new/": lambda here: TYPED_RULE,
     "POST /rules/%(rule)s/revise/": lambda here: TYPED_RULE,
+    "POST /projects/%(project)s/lessons/": lambda here: LESSON,
+    "POST /lessons/%(lesson)s/": lambda here: LESSON,
+    "POST /projects/%(project)s/training/": lambda here: SESSION,
+    "POST /cohorts/%(cohort)s/invite": lambda here: {"workers": _named(here)},
+    "POST /work/cohorts/%(cohort)s/answer/%(position)s": lambda here: {"t0-animal": "cat"},
+    "POST /work/assignments/%(assignment)s/check/%(position)s": lambda here: {"t0-animal": "cat"},
     "POST /projects/%(project)s/data/": lambda here: {"file": _rows()},
     "POST /projects/%(project)s/guideline/edit/": lambda here: {"text": "Look.", **NO_EXAMPLES},
     "POST /projects/%(project)s/guideline/reopen/": lambda here: {"label": "animal:cat", "version": "0"},
@@ -162,6 +181,10 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /notices/choices/": lambda here: {"batch-mail": "not"},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
+
+
+def _named(here: World) -> str:
+    return here.organisation.pseudonym(profiles.of(here.wes).public_id)
 
 
 def _rows() -> SimpleUploadedFile:
@@ -190,7 +213,7 @@ class Route:
         if not self.names or self.template.startswith(SIGN_IN):
             return "own"
         segment = self.names[0][1]
-        if "/work/projects/" in self.template:
+        if any(f"/work/{offered}/" in self.template for offered in ("projects", "lessons", "cohorts")):
             return "open"
         if segment == "decisions" and "/work/" not in self.template:
             return "rita"  # as the organisation sees it

@@ -47,6 +47,9 @@ REVIEWERS_MAY = {
     "POST /decisions/%(decision)s/withdraw",
 }
 NOT_NOW = {  # a page that refuses what does not fit what is there
+    "/work/assignments/%(assignment)s/check/%(position)s",
+    "/cohorts/%(cohort)s/begin",
+    "/cohorts/%(cohort)s/next",
     "/projects/%(project)s/resume",
     "/decisions/%(decision)s/sign",
     "/decisions/%(decision)s/decline",

@@ -1,19 +1,21 @@
 """One row of everything: Rita's organisation, Wes's work in it, and what was decided about that."""
 
 from dataclasses import dataclass
+from datetime import timedelta
 
-from marketplace import accounts, guidelines
-from marketplace.models import ApiKey, Dataset, Import, Membership, Organisation, Project, User
+from marketplace import accounts, guidelines, lessons
+from marketplace.core import clock
+from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
 from payments import payouts
 from payments.models import Payout
-from tasks import appeals, assignments, conversations, decisions, record, reports, rules
-from tasks.models import Answer, Appeal, Assignment, Batch, Conversation, Decision, Message, Report, Rule
+from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
+from tasks.models import Answer, Appeal, Assignment, Batch, Cohort, Conversation, Decision, Message, Report, Rule
 from tests import make
 from tests.payments import made
 from tests.tasks import work
 from workers import guidelines as read
 from workers import notices, profiles
-from workers.models import Notice
+from workers.models import Notice, Worker
 
 
 @dataclass(frozen=True)
@@ -47,6 +49,8 @@ class World:
     notice: Notice  # Wes's, not read
     rule: Rule  # tried, and off
     document: str  # Ada's signed record
+    lesson: Lesson  # of the project
+    cohort: Cohort  # by invitation; Wes is in it
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
@@ -60,7 +64,7 @@ class World:
             return page_marks
         seen_by_both = [self.batch.public_id, self.answer.public_id, self.decision.public_id, self.appeal.public_id]
         seen_by_both += [self.conversation.public_id, self.message.public_id]
-        return [*offer_marks, *page_marks, *seen_by_both, "item 1"]
+        return [*offer_marks, *page_marks, *seen_by_both, self.cohort.public_id, "item 1"]
 
 
 def made_by_everybody() -> World:
@@ -118,4 +122,16 @@ def made_by_everybody() -> World:
         notice=notices.tell(wes, "money", "A payout is on its way"),
         rule=rule,
         document=record.portable(profiles.of(ada)),
+        lesson=lessons.write(project, rita, "Owls", "They turn their heads."),
+        cohort=_session(project, rita, worker),
     )
+
+
+def _session(project: Project, rita: User, worker: Worker) -> Cohort:
+    """One that runs, to which Wes was invited and came."""
+    at = clock.now()
+    cohort = cohorts.plan(project, rita, "Owls together", at, at + timedelta(hours=1), 2, is_open=False)
+    cohorts.invite(cohort, rita, [profiles.introduce(worker, project.organisation)])
+    cohorts.begin(cohort, rita)
+    cohorts.join(cohort, worker)
+    return cohort

@@ -7,7 +7,7 @@ from marketplace.models import Project
 from workers.models import Grant, Qualification, Worker
 
 # Whether worker w may be offered the paid work of project p: an expression, for statements that ask more at once
-MEETS = """(w.state = 'active' AND (p.practice_size = 0 OR EXISTS (
+MEETS = """(w.state = 'active' AND (p.practice_size = 0 AND p.exam_size = 0 OR EXISTS (
     SELECT FROM workers_grant g JOIN workers_qualification q ON q.id = g.qualification_id
     WHERE g.worker_id = w.id AND q.project_id = p.id AND g.revoked_at IS NULL
         AND (g.expires_at IS NULL OR g.expires_at > clock_timestamp()))))"""

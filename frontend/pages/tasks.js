@@ -7,6 +7,7 @@ export function watchTasks(form) {
   showKeys(form);
   form.addEventListener("keydown", (event) => pressKey(form, event));
   form.addEventListener("input", () => showProgress(form));
+  form.addEventListener("htmx:afterSettle", () => showProgress(form));
   showProgress(form);
   if (form.dataset.heartbeat) keepLease(form);
 }
@@ -16,6 +17,7 @@ const optionsOf = (task) => [...(task.querySelector("[data-keys]")?.querySelecto
 
 /** Whether every group of fields in the task that must be answered has something in it. */
 function isAnswered(task) {
+  if ("done" in task.dataset) return true;
   const fields = [...task.querySelectorAll(".field")];
   return fields.length > 0 && fields.every(isFilled);
 }

@@ -90,6 +90,16 @@ class ProjectTerms(Strict):
     gold_share = serializers.FloatField(help_text="Share of tasks with a known answer.")
     practice_size = serializers.IntegerField(help_text="Known tasks to practise on before work; 0: none.")
     pass_mark = serializers.FloatField()
+    exam_size = serializers.IntegerField(help_text="Known tasks of an exam; 0: none, the practice decides.")
+    exam_pass_mark = serializers.FloatField()
+    exam_s = serializers.IntegerField(help_text="Time for the exam; it cannot be extended.")
+    exam_attempts = serializers.IntegerField()
+    exam_cooldown_s = serializers.IntegerField(help_text="Between two tries.")
+    exam_price_micros = serializers.IntegerField(help_text="Of a whole exam; 0: it is not paid.")
+    exam_paid_most = serializers.IntegerField(help_text="Paid exams that a batch buys at most.")
+    expected_s = serializers.IntegerField(help_text="Seconds a task takes, until that is measured.")
+    pilot_size = serializers.IntegerField(help_text="Items of the first batch at most; 0: no pilot.")
+    pilot_agreement = serializers.FloatField(help_text="What the pilot must reach before a full batch is published.")
     pick_column = serializers.CharField(max_length=80, allow_blank=True, help_text="Lets workers pick tasks by it.")
 
 

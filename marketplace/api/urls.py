@@ -1,7 +1,7 @@
 from django.urls import path
 from drf_spectacular.views import SpectacularJSONAPIView, SpectacularSwaggerSplitView
 
-from marketplace.api import guidelines, openapi, views  # noqa: F401 - the description finds its extensions by import
+from marketplace.api import guidelines, lessons, openapi, views  # noqa: F401 - the description finds its extensions by import
 
 urlpatterns = [
     path("openapi.json", SpectacularJSONAPIView.as_view(), name="openapi"),
@@ -20,6 +20,11 @@ urlpatterns = [
     path("projects/<str:id>/guidelines", guidelines.Guidelines.as_view()),
     path("projects/<str:id>/guidelines/<int:version>", guidelines.OneGuideline.as_view()),
     path("projects/<str:id>/guidelines/<int:version>/diff", guidelines.Difference.as_view()),
+    path("projects/<str:id>/lessons", lessons.Lessons.as_view()),
+    path("lessons/<str:id>", lessons.OneLesson.as_view()),
+    path("lessons/<str:id>/revise", lessons.ReviseLesson.as_view()),
+    path("lessons/<str:id>/move", lessons.MoveLesson.as_view()),
+    path("lessons/<str:id>/retire", lessons.RetireLesson.as_view()),
     path("datasets", views.Datasets.as_view()),
     path("datasets/<str:id>", views.DatasetView.as_view()),
     path("datasets/<str:id>/imports", views.Imports.as_view()),

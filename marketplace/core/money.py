@@ -15,6 +15,12 @@ def fee_micros(amount_micros: int, basis_points: int) -> int:
     return amount_micros * basis_points // BASIS_POINTS
 
 
+def shares(amount_micros: int, parts: int) -> list[int]:
+    """An amount in so many parts that differ by one micro at most and sum to the whole; the larger come first."""
+    each, rest = divmod(amount_micros, parts)
+    return [each + (place < rest) for place in range(parts)]
+
+
 def whole_minor_units(amount_micros: int, currency: str) -> int:
     """The part of an amount that a payout can move, in micros; the rest stays where it is."""
     unit = MICROS // 10 ** DECIMALS[currency]

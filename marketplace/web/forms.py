@@ -6,6 +6,7 @@ from django import forms
 from django.conf import settings
 from django.forms.utils import ErrorDict
 
+from marketplace import lessons
 from marketplace.core import money
 from marketplace.core.errors import Invalid
 from marketplace.models import ApiKey, Dataset, Import, Organisation, Role
@@ -50,6 +51,16 @@ class AmountField(forms.CharField):
         if amount_micros < self.least_micros:
             raise forms.ValidationError("This must be more than nothing.")
         return amount_micros
+
+
+class LessonForm(Form):
+    title = forms.CharField(max_length=lessons.TITLE_MOST)
+    text = forms.CharField(
+        max_length=lessons.TEXT_MOST,
+        strip=False,
+        widget=forms.Textarea(attrs={"rows": 10}),
+        help_text="One idea, short. Markdown.",
+    )
 
 
 class OrganisationForm(Form):

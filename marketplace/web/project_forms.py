@@ -31,9 +31,16 @@ TERMS = {  # of ProjectForm, in its units: the project's own unit in seconds or 
     "target_confidence_pct": ("target_confidence", 0.01),
     "gold_share_pct": ("gold_share", 0.01),
     "pass_mark_pct": ("pass_mark", 0.01),
+    "exam_pass_mark_pct": ("exam_pass_mark", 0.01),
+    "exam_min": ("exam_s", MINUTE_S),
+    "exam_cooldown_h": ("exam_cooldown_s", HOUR_S),
+    "pilot_agreement_pct": ("pilot_agreement", 0.01),
 }
 PLACES = {own: name for name, (own, _) in TERMS.items()} | {"text": "guideline"}
-PLAIN_TERMS = ("redundancy_min", "redundancy_max", "page_size", "practice_size", "pick_column")
+PLAIN_TERMS = (
+    *("redundancy_min", "redundancy_max", "page_size", "practice_size", "pick_column", "expected_s", "pilot_size"),
+    *("exam_size", "exam_attempts", "exam_price_micros", "exam_paid_most"),
+)
 
 
 def _initial(name: str) -> Any:
@@ -83,6 +90,45 @@ class ProjectForm(Form):
         initial=_initial("practice_size"),
         label="Practice tasks",
         help_text="Workers try this many rows with known answers first, with feedback. 0: no practice.",
+    )
+    expected_s = forms.IntegerField(
+        min_value=1,
+        initial=_initial("expected_s"),
+        label="Seconds a task takes, as you expect",
+        help_text="Workers see how long practice and exam take. Measured once there are answers.",
+    )
+    exam_size = forms.IntegerField(
+        min_value=0,
+        initial=_initial("exam_size"),
+        label="Exam tasks",
+        help_text="Rows with known answers, without feedback, against the clock. 0: no exam, the practice decides.",
+    )
+    exam_pass_mark_pct = forms.FloatField(
+        min_value=0, max_value=100, initial=_scaled("exam_pass_mark_pct"), label="Right answers to pass the exam (%)"
+    )
+    exam_min = forms.FloatField(min_value=0.5, initial=_scaled("exam_min"), label="Minutes for the exam")
+    exam_attempts = forms.IntegerField(min_value=1, initial=_initial("exam_attempts"), label="Tries at the exam")
+    exam_cooldown_h = forms.FloatField(min_value=0, initial=_scaled("exam_cooldown_h"), label="Hours between two tries")
+    exam_price_micros = AmountField(
+        label="Pay for the whole exam", initial=0, least_micros=0, help_text="0: it is not paid, and must be short."
+    )
+    exam_paid_most = forms.IntegerField(
+        min_value=0,
+        initial=_initial("exam_paid_most"),
+        label="Paid exams at most",
+        help_text="In each batch; their price is set aside.",
+    )
+    pilot_size = forms.IntegerField(
+        min_value=0,
+        initial=_initial("pilot_size"),
+        label="Items of a pilot",
+        help_text="The first batch is no larger than this; then you see whether people agree. 0: no pilot.",
+    )
+    pilot_agreement_pct = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        initial=_scaled("pilot_agreement_pct"),
+        label="Agreement that the pilot must reach (%)",
     )
     pass_mark_pct = forms.FloatField(
         min_value=0, max_value=100, initial=_scaled("pass_mark_pct"), label="Right answers to pass the practice (%)"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from marketplace.web.views import data, health, home, organisations, projects
+from marketplace.web.views import data, health, home, lessons, organisations, projects
 
 urlpatterns = [
     path("", home.home, name="home"),
@@ -27,6 +27,10 @@ urlpatterns = [
     path("projects/<str:project>/edit/", projects.revise, name="revise"),
     path("projects/<str:project>/pause", projects.pause, name="pause"),
     path("projects/<str:project>/resume", projects.resume, name="resume"),
+    path("projects/<str:project>/lessons/", lessons.lessons, name="lessons"),
+    path("lessons/<str:lesson>/", lessons.revise, name="revise-lesson"),
+    path("lessons/<str:lesson>/move/<int:position>", lessons.move, name="move-lesson"),
+    path("lessons/<str:lesson>/retire", lessons.retire, name="retire-lesson"),
     path("projects/<str:project>/data/", data.data, name="data"),
     path("imports/<str:run>/", data.import_run, name="import"),
     path("guideline/preview", projects.preview_guideline, name="preview-guideline"),

@@ -5,6 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
+from tasks.api import teaching_shapes
 from tasks.api.guideline_shapes import GuidelineText
 from tasks.api.rules_shapes import RuleInForceSerializer
 from tasks.models import Answer, Assignment, Decision
@@ -51,9 +52,12 @@ class OfferDetailSerializer(OfferSerializer):
     guideline = GuidelineText(allow_null=True)
     last_read = serializers.IntegerField(allow_null=True, help_text="The version you acknowledged last.")
     schema = serializers.JSONField()
-    practice = serializers.CharField(help_text="none, needed, passed or failed")
+    practice = serializers.CharField(help_text="none, needed, done (the exam is next), passed or failed")
+    exam = teaching_shapes.StandSerializer()
+    training = teaching_shapes.EffortSerializer(many=True, help_text="What comes before paid work: its time and pay.")
     next = serializers.CharField(
-        help_text="What to do next: read, practise, start, begun; or why not: own, away, suspended, stopped, failed."
+        help_text="What to do next: read, lessons, practise, exam, start, begun; or why not: own, away, suspended, "
+        "stopped, wait, failed."
     )
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
     conduct = ConductSerializer(help_text="How the organisation decides about workers.")
@@ -89,7 +93,7 @@ class AssignmentSerializer(Strict):
     guideline_version = serializers.IntegerField()
     price_micros = serializers.SerializerMethodField(help_text="Of each task.")
     currency = serializers.CharField(source="batch.currency")
-    score = serializers.FloatField(allow_null=True, help_text="Of a practice.")
+    score = serializers.FloatField(allow_null=True, help_text="Of a practice or exam.")
 
     def get_price_micros(self, lease: Assignment) -> int:
         return lease.batch.price_micros if lease.purpose == Assignment.Purpose.WORK else 0
@@ -139,19 +143,12 @@ class PositionSerializer(Strict):
     position = serializers.IntegerField(min_value=0)
 
 
-class GradedSerializer(PageTaskSerializer):
-    state = None  # type: ignore[assignment]
-    truth = serializers.JSONField()
-    right = serializers.JSONField(help_text="Field -> whether it was right.")
-    explanation = serializers.CharField(allow_blank=True)
-
-
 class FeedbackSerializer(Strict):
     score = serializers.FloatField()
     passed = serializers.BooleanField()
-    pass_mark = serializers.FloatField()
-    attempts_left = serializers.IntegerField()
-    answers = GradedSerializer(many=True)
+    pass_mark = serializers.FloatField(allow_null=True, help_text="Null: an exam decides.")
+    attempts_left = serializers.IntegerField(allow_null=True, help_text="Null: as often as you like.")
+    answers = teaching_shapes.MarkedSerializer(many=True)
 
 
 class StatementOfSideSerializer(Strict):
@@ -222,6 +219,8 @@ class QuoteSerializer(Strict):
     items = serializers.IntegerField()
     gold = serializers.IntegerField()
     practice_gold = serializers.IntegerField()
+    exam_gold = serializers.IntegerField()
+    pilot = serializers.IntegerField(help_text="Items of a pilot; 0: it is none.")
     answers_most = serializers.IntegerField()
     gold_answers_most = serializers.IntegerField()
     lines = serializers.DictField(child=serializers.IntegerField(), help_text="Micros, fee included.")

@@ -67,6 +67,8 @@ class Offer(WorkView):
         offer.practice = training.status(self.worker(), offer)
         offer.rules_on = list(rules.in_force(offer))
         offer.conduct = decisions.conduct_of(offer.organisation)
+        offer.exam = training.stand(self.worker(), offer)
+        offer.training = training.efforts(offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         return Response(say.OfferDetailSerializer(offer).data)
 
@@ -98,7 +100,7 @@ class AssignmentFilter(filters.FilterSet):
 
 
 class MyAssignments(WorkView):
-    serializer_class = say.AssignmentSerializer
+    serializer_class: Any = say.AssignmentSerializer
     queryset = Assignment.objects.none()
     filterset_class = AssignmentFilter
 

@@ -51,6 +51,10 @@ class Row(NamedTuple):
     to_grade: bool
 
 
+class ExamOver(Exception):
+    """An exam came too late; unlike work it is not kept."""
+
+
 class Changed(Exception):
     """A position was skipped between the look and the lock."""
 
@@ -68,6 +72,8 @@ def submit(assignment: Assignment, answers: dict[int, Any], active_s: int | None
             return _submit(assignment, answers, active_s or 0)
         except Changed:
             continue
+        except ExamOver as refusal:
+            raise LeaseEnded(str(refusal)) from None
         except LeaseEnded:
             keeping.keep_draft(assignment, {str(position): value for position, value in answers.items()})
             raise
@@ -86,14 +92,21 @@ def _submit(assignment: Assignment, answers: dict[int, Any], active_s: int) -> A
         return lease
     if lease.state == Assignment.State.RETURNED:
         raise IllegalMove("the assignment was given back")
+    if lease.purpose == Assignment.Purpose.EXAM and lease.is_over:
+        raise ExamOver("the time of the exam is over; the draft that was kept in time is graded")
     rows = [row for row in (Row(*row[:5]) for row in held) if row.state in ANSWERABLE]
+    if lease.purpose == Assignment.Purpose.PRACTICE:  # what was checked stands as it was answered first
+        checked = {row[1] for row in held if row[3] == Answer.State.SUBMITTED}
+        answers = {position: value for position, value in answers.items() if position not in checked}
     schema = terms.of(lease.batch_id).schema
     _check(schema, rows, answers)
     taken = _still_open(lease, rows) if lease.state == Assignment.State.EXPIRED else rows
     _take(lease, taken, schema, answers, active_s)
     lease.refused = sorted({row.position for row in rows} - {row.position for row in taken})
     if lease.purpose == Assignment.Purpose.PRACTICE:
-        training.finish(lease)
+        training.finish_practice(lease)
+    elif lease.purpose == Assignment.Purpose.EXAM:
+        training.finish_exam(lease)
     return lease
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 
 from marketplace.core import clock, statements, states
 from marketplace.core.errors import IllegalMove, Invalid, NotFound
-from tasks import seats
+from tasks import seats, training
 from tasks.errors import LeaseEnded
 from tasks.models import BEGINNING, Answer, Assignment
 
@@ -16,7 +16,8 @@ EXPIRE_STEP = 500
 
 RENEW = f"""
 UPDATE tasks_assignment a SET
-    leased_until = greatest(a.leased_until, least(clock_timestamp() + length, a.claimed_at + {LEASES_MOST} * length)),
+    leased_until = CASE WHEN a.purpose = 'exam' THEN a.leased_until ELSE
+        greatest(a.leased_until, least(clock_timestamp() + length, a.claimed_at + {LEASES_MOST} * length)) END,
     active_s = greatest(a.active_s, least(%(active_s)s, floor(extract(epoch FROM clock_timestamp() - a.claimed_at))))
 FROM (SELECT id, lease_s * interval '1 second' AS length FROM tasks_batch) AS batch
 WHERE a.public_id = %(lease)s AND a.worker_id = %(worker)s AND a.state = 'open' AND batch.id = a.batch_id
@@ -30,7 +31,7 @@ WHERE x.assignment_id = %(lease)s ORDER BY x.position
 
 
 def renew(assignment: Assignment, active_s: int) -> Assignment:
-    """Keep the lease a while longer and note how long the worker was active, bounded by the time that passed.
+    """Keep the lease a while longer (not that of an exam), and note the time of activity, bounded by what passed.
 
     assignment  of which only the public id and the worker need be known
     raises      NotFound, LeaseEnded
@@ -45,11 +46,16 @@ def renew(assignment: Assignment, active_s: int) -> Assignment:
 
 
 def keep_draft(assignment: Assignment, draft: Any) -> Assignment:
-    """Keep what the worker has so far; it survives the end of the lease."""
+    """Keep what the worker has so far; it survives the end of the lease. That of an exam is graded when it ends.
+
+    raises  IllegalMove (handed in or given back), LeaseEnded (an exam whose time is over)
+    """
     with transaction.atomic():
         lease = lock(assignment)
         if lease.state not in (Assignment.State.OPEN, Assignment.State.EXPIRED):
             raise IllegalMove(f"the assignment is {lease.state}")
+        if lease.purpose == Assignment.Purpose.EXAM and lease.is_over:
+            raise LeaseEnded("the time of the exam is over; what was kept in time is graded")
         lease.draft = draft
         lease.save(update_fields=["draft"])
         return lease
@@ -79,7 +85,9 @@ def give_back(assignment: Assignment) -> Assignment:
     lease = lock(assignment)
     if lease.state == Assignment.State.RETURNED:
         return lease
-    states.move(lease, Assignment.State.RETURNED)
+    at = clock.now()  # an exam ends there and then: it is graded, and the wait for the next begins
+    ended = {"leased_until": min(at, lease.leased_until)} if lease.purpose == Assignment.Purpose.EXAM else {}
+    states.move(lease, Assignment.State.RETURNED, **ended)
     _end([lease], Answer.State.RETURNED)
     return lease
 
@@ -118,8 +126,11 @@ def lock(assignment: Assignment) -> Assignment:
 
 
 def _end(leases: list[Assignment], to: str) -> None:
-    """Move what is still leased on these pages and give its seats back."""
+    """Move what is still leased on these pages and give its seats back; exams are graded as far as they came."""
     held = Answer.objects.filter(assignment__in=leases, state=Answer.State.LEASED)
     tasks = list(held.values_list("task", flat=True))
     held.update(state=to)
     seats.free(tasks)
+    for lease in leases:
+        if lease.purpose == Assignment.Purpose.EXAM:
+            training.end_exam(lease)

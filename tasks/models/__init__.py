@@ -16,6 +16,7 @@ from tasks.models.gold import Gold
 from tasks.models.labels import Consensus, ConsensusChange
 from tasks.models.messages import Conversation, Message, Report
 from tasks.models.reopenings import Reopening
+from tasks.models.training import Cohort, CohortAnswer, CohortItem, CohortPlace, LessonRead
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
 
 __all__ = [
@@ -24,6 +25,10 @@ __all__ = [
     "Appeal",
     "Assignment",
     "Batch",
+    "Cohort",
+    "CohortAnswer",
+    "CohortItem",
+    "CohortPlace",
     "Conduct",
     "Consensus",
     "ConsensusChange",
@@ -36,6 +41,7 @@ __all__ = [
     "Figures",
     "Firing",
     "Gold",
+    "LessonRead",
     "Mark",
     "Message",
     "Reopening",

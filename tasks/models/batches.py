@@ -52,11 +52,21 @@ class Batch(models.Model):
     gold_share = models.FloatField()
     practice_size = models.PositiveSmallIntegerField()
     pass_mark = models.FloatField()
+    exam_size = models.PositiveSmallIntegerField(default=0)
+    exam_pass_mark = models.FloatField(default=0.8)
+    exam_s = models.PositiveIntegerField(default=900)
+    exam_attempts = models.PositiveSmallIntegerField(default=3)
+    exam_cooldown_s = models.PositiveIntegerField(default=3600)
+    exam_price_micros = models.BigIntegerField(default=0)
+    exam_paid_most = models.PositiveIntegerField(default=0)
+    expected_s = models.PositiveIntegerField(default=30)
+    pilot_size = models.PositiveIntegerField(default=0, help_text="Of a pilot: its most items; 0: no pilot.")
     pick_column = models.CharField(max_length=80, blank=True)
     items = models.BigIntegerField(default=0, help_text="Items that became tasks to answer.")
     filled_to = models.BigIntegerField(default=0, help_text="The last item the filling job has come to.")
     gold_bought = models.BigIntegerField(default=0)
     gold_taken = models.BigIntegerField(default=0, help_text="Gold answers handed to cursors to spend.")
+    exams_taken = models.PositiveIntegerField(default=0, help_text="Paid exams that are being sat or were paid.")
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
@@ -73,6 +83,7 @@ class Batch(models.Model):
             known("batch", ["filling", "open", "closed"]),
             models.UniqueConstraint(fields=["project", "number"], name="batch_number_once"),
             models.CheckConstraint(condition=Q(gold_taken__lte=F("gold_bought")), name="batch_gold_within_bought"),
+            models.CheckConstraint(condition=Q(exams_taken__lte=F("exam_paid_most")), name="batch_exams_within_bought"),
         ]
         indexes = [
             models.Index(fields=["project"], condition=Q(state="open"), name="batch_open"),

@@ -13,6 +13,7 @@ class Gold(models.Model):
     class Purpose(models.TextChoices):
         PRACTICE = "practice"
         HIDDEN = "hidden"
+        EXAM = "exam"
 
     class State(models.TextChoices):
         ACTIVE = "active"

@@ -8,6 +8,7 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import F, Q
 
+from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Item, Project, User
@@ -84,6 +85,9 @@ class AssignmentQuerySet(models.QuerySet["Assignment"]):
     def practices(self, worker: int, project: int) -> Self:
         return self.filter(worker=worker, project=project, purpose=Assignment.Purpose.PRACTICE)
 
+    def exams(self, worker: int, project: int) -> Self:
+        return self.filter(worker=worker, project=project, purpose=Assignment.Purpose.EXAM)
+
     def open_for(self, worker: int, project: int, purpose: str) -> "Assignment | None":
         """The one lease that is open, if any; without order or limit, which lead the planner through all work done."""
         mine = self.filter(worker=worker, project=project, purpose=purpose, state=Assignment.State.OPEN)
@@ -102,6 +106,7 @@ class Assignment(models.Model):
     class Purpose(models.TextChoices):
         WORK = "work"
         PRACTICE = "practice"
+        EXAM = "exam"
 
     MOVES = {
         State.OPEN: {State.SUBMITTED, State.RETURNED, State.EXPIRED},
@@ -115,13 +120,14 @@ class Assignment(models.Model):
     purpose = models.CharField(max_length=10, choices=Purpose, default=Purpose.WORK)
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     guideline_version = models.PositiveIntegerField()
-    attempt = models.PositiveSmallIntegerField(default=0, help_text="Which try at the practice; 0 for work.")
+    attempt = models.PositiveSmallIntegerField(default=0, help_text="Which try at practice or exam; 0: work.")
     claimed_at = models.DateTimeField()
     leased_until = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     active_s = models.PositiveIntegerField(default=0)
     draft = models.JSONField(null=True)
-    score = models.FloatField(null=True, help_text="Share of gold that was right, in practice.")
+    score = models.FloatField(null=True, help_text="Share of gold that was right, in practice and exam.")
+    passed = models.BooleanField(null=True, help_text="Of an exam; once true it stays.")
 
     objects = AssignmentQuerySet.as_manager()
     is_new = False  # set on the object that a claim has just made, as is what it shows
@@ -133,6 +139,9 @@ class Assignment(models.Model):
             known("assignment", ["open", "submitted", "returned", "expired"]),
             models.UniqueConstraint(
                 fields=["worker", "project", "purpose"], condition=Q(state="open"), name="assignment_open_once"
+            ),
+            models.UniqueConstraint(
+                fields=["worker", "project", "attempt"], condition=Q(purpose="exam"), name="assignment_attempt_once"
             ),
         ]
         indexes = [
@@ -147,10 +156,18 @@ class Assignment(models.Model):
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
             models.Index(fields=["batch", "id"], condition=Q(state="open", purpose="work"), name="assignment_open"),
             models.Index(fields=["worker", "project"], condition=Q(purpose="practice"), name="assignment_practice"),
+            models.Index(
+                fields=["batch", "id"], condition=Q(state="open", purpose="exam"), name="assignment_open_exam"
+            ),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def is_over(self) -> bool:
+        """Whether its time has ended, whatever the sweep has come to."""
+        return self.state == Assignment.State.EXPIRED or clock.now() > self.leased_until
 
 
 class AnswerQuerySet(models.QuerySet["Answer"]):

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 LEFT, RIGHT, TOP, ROW = 90.0, 380.0, 28.0, 26.0
 HEAT_MOST, HEAT_NAME = 12, 11  # labels, letters of each
 MARGIN, WIDTH, DOT = 20.0, 360.0, 5.0  # of dots: from the edge, all of them, half of one
+SPAN, NAME_MOST = 260.0, 13
 
 
 @dataclass(frozen=True)
@@ -160,6 +161,58 @@ def dots(rows: Sequence[tuple[float, bool]]) -> Dots:
     marks = [Dot(round(x, 1), height - 8 - level * 2 * DOT + DOT, is_hit) for x, level, is_hit in placed]
     ticks = [(round(MARGIN + WIDTH * share, 1), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
     return Dots(marks, height, ticks)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One bar from the left, with what stands before and behind it."""
+
+    name: str
+    y: float
+    width: float
+    words: str
+
+    @property
+    def top(self) -> float:
+        return self.y - 8
+
+    @property
+    def base(self) -> float:
+        return self.y + 4
+
+    @property
+    def end(self) -> float:
+        return LEFT + self.width + 6
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Bars one below the other, and a line that they are to reach, if any."""
+
+    bars: list[Row]
+    height: float
+    mark: float | None = None
+    left: float = LEFT
+    width: float = 400
+
+
+def counts(said: Sequence[tuple[str, int]]) -> Rows:
+    """A bar for what was said, as long as it was often."""
+    most = max((times for _, times in said), default=1)
+    return _rows([(name, times / most, str(times)) for name, times in said])
+
+
+def shares(named: Sequence[tuple[str, float]], wanted: float) -> Rows:
+    """A bar for each share from 0 to 1, with a line at what is wanted."""
+    return _rows([(name, share, f"{share * 100:.0f} %") for name, share in named], LEFT + SPAN * wanted)
+
+
+def _rows(listed: Sequence[tuple[str, float, str]], mark: float | None = None) -> Rows:
+    bars = [
+        Row(name if len(name) <= NAME_MOST else f"{name[: NAME_MOST - 1]}…", ROW * (index + 0.5), SPAN * share, text)
+        for index, (name, share, text) in enumerate(listed)
+    ]
+    return Rows(bars, ROW * max(1, len(listed)), mark)
 
 
 def _x(share: float) -> float:

@@ -8,6 +8,7 @@ from django import forms
 from marketplace.models import Dataset, Project
 from marketplace.web.forms import Form
 from tasks.appeals import STATEMENT_MOST
+from tasks.cohorts import ITEMS_MOST, REMARK_MOST
 from tasks.models import Decision
 
 Spec = dict[str, Any]
@@ -154,6 +155,29 @@ class WithdrawForm(Form):
         widget=forms.Textarea(attrs={"rows": 3}),
         label="Why it is undone",
         help_text="The worker reads this.",
+    )
+
+
+class CohortForm(Form):
+    """A session to plan; times are UTC, as everywhere."""
+
+    title = forms.CharField(max_length=200)
+    begins_at = forms.DateTimeField(label="Begins (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    ends_at = forms.DateTimeField(label="Ends (UTC)", widget=forms.DateTimeInput(attrs={"type": "datetime-local"}))
+    items = forms.IntegerField(
+        min_value=1, max_value=ITEMS_MOST, initial=5, label="Items", help_text="Taken from those to practise on."
+    )
+    is_open = forms.BooleanField(
+        required=False, initial=True, label="Open to everybody who may work on the project; otherwise by invitation"
+    )
+
+
+class RemarkForm(Form):
+    remark = forms.CharField(
+        required=False,
+        max_length=REMARK_MOST,
+        widget=forms.Textarea(attrs={"rows": 2}),
+        label="What you say of it",
     )
 
 

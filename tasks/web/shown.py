@@ -5,10 +5,11 @@ from collections.abc import Iterable
 from typing import Any
 
 from marketplace import guidelines
+from marketplace.labels import words
 from marketplace.models import Guideline, GuidelineExample
+from tasks.training import Marked
 
 IMAGE = "data:image/"
-NOTHING = "no answer"
 
 
 def parts(schema: dict[str, Any], payload: dict[str, Any]) -> list[dict[str, str]]:
@@ -29,9 +30,20 @@ def _part(column: dict[str, Any], content: Any) -> dict[str, str]:
     return {"kind": kind, "title": column.get("title", ""), "content": text}
 
 
+def marked(schema: dict[str, Any], mark: Marked) -> dict[str, Any]:
+    """What a practice says of one answer."""
+    known = {**schema, "fields": [field for field in schema["fields"] if field["name"] in mark.truth]}
+    return {
+        "right": mark.is_right,
+        "truth": answer(known, mark.truth),
+        "differs": mark.differs,
+        "explanation": mark.explanation,
+    }
+
+
 def answer(schema: dict[str, Any], value: dict[str, Any] | None) -> list[tuple[str, str]]:
     """An answer as pairs of question and words."""
-    return [(field["title"], _words(field, (value or {}).get(field["name"]))) for field in schema["fields"]]
+    return [(field["title"], words.said((value or {}).get(field["name"]), field)) for field in schema["fields"]]
 
 
 def examples(schema: dict[str, Any], rows: Iterable[Any]) -> list[dict[str, Any]]:
@@ -41,7 +53,7 @@ def examples(schema: dict[str, Any], rows: Iterable[Any]) -> list[dict[str, Any]
             "number": number,
             "is_wrong": row.kind == GuidelineExample.Kind.COUNTEREXAMPLE,
             "parts": parts(schema, row.payload),
-            "answers": [pair for pair in answer(schema, row.value) if pair[1] != NOTHING],
+            "answers": [pair for pair in answer(schema, row.value) if pair[1] != words.NOTHING],
             "explanation": row.explanation,
         }
         for number, row in enumerate(rows, 1)
@@ -56,14 +68,3 @@ def difference(schema: dict[str, Any], before: Guideline, after: Guideline) -> d
         "removed": examples(schema, found.removed),
         "added": examples(schema, found.added),
     }
-
-
-def _words(field: dict[str, Any], value: Any) -> str:
-    if value is None:
-        return NOTHING
-    titles = {option["value"]: option["title"] for option in field.get("options", [])}
-    if isinstance(value, list):
-        return ", ".join(titles.get(one, str(one)) for one in value) or "none"
-    if isinstance(value, str):
-        return titles.get(value, value)
-    return json.dumps(value, ensure_ascii=False)

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from tasks import audit, decisions, settlement
+from tasks import audit, decisions, settlement, training
 from tasks.models import Answer, Batch
 from tests import make
 from tests.tasks import work
@@ -40,6 +40,17 @@ DAMAGE = {
     "an answer's price or fee is not what its batch pays": [
         ["UPDATE tasks_answer SET price_micros = 0 WHERE state = 'submitted'"],
         ["UPDATE tasks_answer SET fee_micros = fee_micros + 1 WHERE state = 'leased'"],
+    ],
+    "an exam's price or fee is not what its batch pays": [
+        ["UPDATE tasks_answer SET price_micros = price_micros + 1 WHERE attempt = 1 AND price_micros > 0"],
+        ["UPDATE tasks_batch SET exam_price_micros = 7 WHERE exam_size > 0"],
+    ],
+    "a practice is paid": [
+        ["UPDATE tasks_answer SET fee_micros = 1 WHERE attempt = 1 AND price_micros = 0"],
+    ],
+    "a batch's paid exams are not those it gave out": [
+        ["UPDATE tasks_batch SET exams_taken = 0"],
+        ["UPDATE tasks_assignment SET state = 'returned' WHERE purpose = 'exam'"],
     ],
     "an answer is rejected or excluded without a decision, or the other way round": [
         ["UPDATE tasks_answer SET state = 'rejected' WHERE state = 'submitted'"],
@@ -119,7 +130,7 @@ def test_the_command_ends_with_1_and_says_what_is_broken():
 
 
 def everything() -> Batch:
-    """A batch with a page paid, one rejected, one waiting and one leased."""
+    """A batch with a page paid, one rejected, one waiting and one leased; and one with a practice and a paid exam."""
     batch = work.published(items=6, page_size=3, redundancy_min=2, redundancy_max=2)
     rita = make.user("rita")
     work.work(work.worker("wes"), batch)
@@ -129,6 +140,10 @@ def everything() -> Batch:
     waiting = Answer.objects.filter(state="submitted").select_related("batch__project", "task")
     decisions.reject(waiting[0], rita, "wrong", "It shows a dog.")
     work.assignments.claim(work.worker("zoe"), batch.project)
+    terms = {"exam_price_micros": 90_000, "exam_paid_most": 3}
+    course = work.published(items=1, gold=4, practice_size=2, exam_size=1, exam_attempts=1, **terms)
+    work.practise(work.worker("wes"), course.project)
+    work.answer(training.sit(work.worker("wes"), course.project))
     return batch
 
 

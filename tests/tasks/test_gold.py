@@ -26,7 +26,7 @@ def test_practice_shows_what_was_right_and_grants_access_at_the_pass_mark():
     assert training.start(wes, batch.project).pk == lease.pk
     shown = training.feedback(work.answer(lease, "owl", "owl"))
     assert (shown.score, shown.passed) == (1.0, True)
-    assert shown.answers[0]["right"] == {"animal": True}
+    assert shown.answers[0].right == {"animal": True}
     assert training.status(wes, batch.project) == "passed"
     assert assignments.claim(wes, batch.project).answers.count() == 3
     with pytest.raises(PracticePassed):
@@ -39,7 +39,7 @@ def test_a_failed_practice_explains_and_attempts_are_bounded(settings):
     wes = work.worker()
     shown = training.feedback(work.practise(wes, batch.project, "cat"))
     assert (shown.score, shown.passed, shown.attempts_left) == (0.0, False, 1)
-    assert shown.answers[0]["truth"] == {"animal": "owl"}
+    assert shown.answers[0].truth == {"animal": "owl"}
     assert not Grant.objects.exists()
     work.practise(wes, batch.project, "cat")
     assert training.status(wes, batch.project) == "failed"

@@ -7,12 +7,14 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from marketplace.core.errors import DomainError, Invalid
 from marketplace.web.edge import action, person, sentence
 from tasks import assignments, training
+from tasks.errors import AnswersInvalid
 from tasks.models import Answer, Assignment
 from tasks.web import shown
 from tasks.web.forms import TaskForm
@@ -31,6 +33,8 @@ def _mine(request: HttpRequest, assignment: str) -> Assignment:
 def assignment(request: HttpRequest, assignment: str) -> HttpResponse:
     """A page to answer, and handing it in: sent twice, it is handed in once."""
     lease = _mine(request, assignment)
+    if lease.purpose == Assignment.Purpose.EXAM and (lease.state != Assignment.State.OPEN or lease.is_over):
+        return redirect("exam-result", lease.public_id)
     if lease.state in ANSWERABLE:
         return _submit(request, lease) if request.method == "POST" else _page(request, lease, _forms(lease))
     if lease.purpose == Assignment.Purpose.PRACTICE and lease.state == Assignment.State.SUBMITTED:
@@ -77,6 +81,29 @@ def heartbeat(request: HttpRequest, assignment: str) -> HttpResponse:
 
 
 @action
+def check(request: HttpRequest, assignment: str, position: int) -> HttpResponse:
+    """Say at once whether one answer of a practice is right; what was typed elsewhere on the page is kept."""
+    lease = _mine(request, assignment)
+    form = TaskForm(request.POST, position=position, schema=lease.batch.schema)
+    if form.is_valid():
+        try:
+            training.check(lease, position, form.value)
+        except AnswersInvalid as refusal:
+            for error in refusal.facts["errors"]:
+                name = str(error["path"]).removeprefix("value.")
+                form.add_error(name if name in form.fields else None, error["message"])
+    lease.refresh_from_db()
+    if "hx-request" in request.headers:
+        tasks = {task["position"]: task for task in _tasks(lease, {position: form})}
+        return render(request, "tasks/_task.html", {"lease": lease, "task": tasks[position], "count": len(tasks)})
+    if lease.state == Assignment.State.OPEN:
+        _keep(request, lease)
+    if form.errors:
+        return _page(request, lease, {**_forms(lease), position: form}, status=422)
+    return redirect(f"{reverse('assignment', args=[lease.public_id])}#task-{position + 1}")
+
+
+@action
 def skip(request: HttpRequest, assignment: str, position: int) -> HttpResponse:
     """Leave one task to others; what was typed elsewhere on the page is kept."""
     lease = _mine(request, assignment)
@@ -106,17 +133,25 @@ def feedback(request: HttpRequest, assignment: str) -> HttpResponse:
     schema = lease.batch.schema
     rows = [
         {
-            "number": row["position"] + 1,
-            "parts": shown.parts(schema, row["payload"]),
-            "right": all(row["right"].values()),
-            "given": shown.answer(schema, row["value"]),
-            "truth": [pair for pair in shown.answer(schema, row["truth"]) if pair[1] != "no answer"],
-            "explanation": row["explanation"],
+            "number": mark.position + 1,
+            "parts": shown.parts(schema, mark.payload),
+            "given": shown.answer(schema, mark.value),
+            "mark": shown.marked(schema, mark),
         }
-        for row in result.answers
+        for mark in result.answers
     ]
-    right = sum(row["right"] for row in rows)
+    right = sum(mark.is_right for mark in result.answers)
     return render(request, "tasks/feedback.html", {"lease": lease, "result": result, "rows": rows, "right": right})
+
+
+@login_required
+def exam_result(request: HttpRequest, assignment: str) -> HttpResponse:
+    """What an exam came to, and when the next try is possible; nothing that others could use."""
+    lease = _mine(request, assignment)
+    if lease.purpose != Assignment.Purpose.EXAM or (lease.state == Assignment.State.OPEN and not lease.is_over):
+        return redirect("assignment", lease.public_id)
+    result = training.result(lease) if lease.score is not None else None  # the sweep has not come to it yet
+    return render(request, "tasks/exam_result.html", {"lease": lease, "result": result})
 
 
 def _forms(lease: Assignment, data: Any = None) -> dict[int, TaskForm]:
@@ -130,23 +165,32 @@ def _forms(lease: Assignment, data: Any = None) -> dict[int, TaskForm]:
 
 
 def _page(request: HttpRequest, lease: Assignment, forms: dict[int, TaskForm], status: int = 200) -> HttpResponse:
-    tasks = [
-        {
-            "number": task["position"] + 1,
-            "position": task["position"],
-            "parts": shown.parts(lease.batch.schema, task["payload"]),
-            "form": forms.get(task["position"]),
-        }
-        for task in assignments.pages(lease)
-    ]
+    tasks = _tasks(lease, forms)
     wrong = sum(form.is_bound and not form.is_valid() for form in forms.values())
     guideline = lease.project.guidelines.filter(version=lease.guideline_version).first()
     examples = shown.examples(lease.batch.schema, guideline.examples.all()) if guideline else []
     context = {
-        **{"lease": lease, "tasks": tasks, "wrong": wrong, "to_do": len(forms)},
-        **{"guideline": guideline, "examples": examples},
+        **{"lease": lease, "tasks": tasks, "wrong": wrong, "guideline": guideline, "examples": examples},
+        "to_do": sum(1 for task in tasks if task["form"] or task["mark"]),
     }
     return render(request, "tasks/assignment.html", context, status=status)
+
+
+def _tasks(lease: Assignment, forms: dict[int, TaskForm]) -> list[dict[str, Any]]:
+    """The tasks of a page in order: still to be answered, or, in a practice, marked."""
+    schema, is_practice = lease.batch.schema, lease.purpose == Assignment.Purpose.PRACTICE
+    marks = {mark.position: shown.marked(schema, mark) for mark in training.marks(lease)} if is_practice else {}
+    return [
+        {
+            "number": task["position"] + 1,
+            "position": task["position"],
+            "parts": shown.parts(schema, task["payload"]),
+            "form": forms.get(task["position"]) if task["position"] not in marks else None,
+            "mark": marks.get(task["position"]),
+            "given": shown.answer(schema, task["value"]),
+        }
+        for task in assignments.pages(lease)
+    ]
 
 
 def _outcome(lease: Assignment) -> dict[str, Any]:

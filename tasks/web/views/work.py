@@ -1,12 +1,14 @@
 """Finding work, and beginning it."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect, render
+from django.shortcuts import get_object_or_404, redirect, render
 
-from marketplace.models import Guideline, Project
+from marketplace.core.errors import IllegalMove
+from marketplace.models import Guideline, Lesson, Project
 from marketplace.web.edge import action, page_of, person
 from tasks import assignments, decisions, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
@@ -24,6 +26,7 @@ def work(request: HttpRequest) -> HttpResponse:
     page = page_of(request, offered.exclude(organisation__memberships__user=person(request)))
     medians = pace.medians(project.pk for project in page["rows"])
     for project in page["rows"]:
+        project.exam = training.stand(worker, project).state
         project.practice = training.status(worker, project)
         project.median_s = medians.get(project.pk)
         project.hourly_micros = pace.hourly_micros(project.price_micros, project.median_s)
@@ -49,6 +52,8 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
             "step": step,
             **_changes(found, guideline, step.facts.get("last_read")),
             "rules": [(rule.name, rules.describe(rule)) for rule in rules.in_force(found)],
+            "efforts": training.efforts(found),
+            "lessons": training.progress(worker, found),
             "median_s": median_s,
             "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
         },
@@ -72,6 +77,27 @@ def acknowledge(request: HttpRequest, project: str) -> HttpResponse:
 def practise(request: HttpRequest, project: str) -> HttpResponse:
     lease = training.start(profiles.of(person(request)), offered_or_worked(request, project))
     return redirect("assignment", lease.public_id)
+
+
+@action
+def sit_exam(request: HttpRequest, project: str) -> HttpResponse:
+    lease = training.sit(profiles.of(person(request)), offered_or_worked(request, project))
+    return redirect("assignment", lease.public_id)
+
+
+@login_required
+def lesson(request: HttpRequest, lesson: str) -> HttpResponse:
+    """One lesson; reading it to its end leads to the next."""
+    worker = profiles.of(person(request))
+    found = get_object_or_404(Lesson.objects.select_related("project__organisation"), public_id=lesson)
+    project = offered_or_worked(request, found.project.public_id)
+    if request.method == "POST":
+        with suppress(IllegalMove):  # replaced meanwhile: the next step shows the new one
+            training.read(worker, found)
+        following = training.unread(worker, project).first()
+        return redirect("lesson", following.public_id) if following else redirect("work-project", project.public_id)
+    lessons = list(training.progress(worker, project))
+    return render(request, "tasks/lesson.html", {"project": project, "lesson": found, "lessons": lessons})
 
 
 @action
