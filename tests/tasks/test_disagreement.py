@@ -87,9 +87,9 @@ def test_a_class_that_is_gone_stands_behind_those_of_today(rita):
 
 
 def test_without_answers_or_classes_it_is_empty():
-    assert disagreement.report(make.project()).fields[0].versions == []
+    assert disagreement.report(make.project()).by_field[0].versions == []
     schema = {"display": [{"column": "text"}], "fields": [{"name": "why", "type": "text"}]}
-    assert disagreement.report(make.project(schema=schema)).fields == []
+    assert disagreement.report(make.project(schema=schema)).by_field == []
 
 
 def test_its_cost_does_not_grow_with_the_answers():

@@ -272,7 +272,7 @@ def test_a_superseded_answer_that_is_excluded_leaves_the_new_seats_open(rita, re
     task = Task.objects.get()
     assert (task.state, task.bought, task.taken) == ("open", 4 if refill else 3, 1)
     assert audit.check() == []
-    decisions.overturn(decision, None)
+    decisions.overturn(decision, None, "It was wrong.")
     task.refresh_from_db()
     assert (task.bought - task.taken, task.taken) == (3 if refill else 2, 2)
     assert audit.check() == []
