@@ -98,8 +98,6 @@ def test_accuracy_over_all_pools_what_was_judged_in_each_project(wes_at_work):
     assert found.overall is not None
     assert found.overall.judged == 50
     assert 0.7 < found.overall.accuracy < 0.8
-        (39 + scoring.STRENGTH * scoring.prior([39], [50])) / (50 + scoring.STRENGTH)
-    )
     assert found.overall.accuracy_p05 < found.overall.accuracy < found.overall.accuracy_p95
     assert {kind: row.judged for kind, row in record.by_kind(found.projects).items()} == {"choice": 10, "text": 40}
 
