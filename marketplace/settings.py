@@ -71,6 +71,12 @@ REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
 SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, most=1_000_000)  # the newest of a project
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
+RELIABILITY_HALF_LIFE_DAYS = env.number("RELIABILITY_HALF_LIFE_DAYS", 90, least=7, most=36_500)
+GOLD_FLOOR = env.number("GOLD_FLOOR_PERCENT", 25, most=100) / 100  # of a project's share of gold, for those known best
+GOLD_WRONG_PRIOR = env.number("GOLD_WRONG_PRIOR_PERCENT", 2, least=1, most=50) / 100
+GOLD_WRONG_MOST = env.number("GOLD_WRONG_MOST_PERCENT", 50, least=1, most=99) / 100
+GOLD_WRONG_SERVES = env.number("GOLD_WRONG_SERVES", 4, least=1)
+GOLD_CONTESTED_MOST = env.number("GOLD_CONTESTED_MOST", 3, least=1)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
 DISAGREEMENT_ANSWERS_MOST = env.number("DISAGREEMENT_ANSWERS_MOST", 50_000, least=100, most=1_000_000)
@@ -189,6 +195,9 @@ SWEEPS = {
     "tasks.jobs.fill": 2,
     "tasks.jobs.expire": 2,
     "tasks.jobs.grade": 2,
+    "tasks.jobs.suspect_gold": 5,
+    "tasks.jobs.warn_of_gold": 300,
+    "tasks.jobs.rescore": 60,
     "tasks.jobs.update_consensus": 2,
     "tasks.jobs.accept": 2,
     "tasks.jobs.settle": 2,

@@ -5,7 +5,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import jobs
-from tasks import appeals, assignments, batches, consensus, decisions, gold, reopening, settlement, tallies
+from tasks import (
+    appeals,
+    assignments,
+    batches,
+    consensus,
+    decisions,
+    gold,
+    gold_disputes,
+    gold_pool,
+    reopening,
+    settlement,
+    tallies,
+)
 from tasks.models import Batch
 
 log = logging.getLogger(__name__)
@@ -28,6 +40,22 @@ def expire() -> bool:
 
 def grade() -> bool:
     return gold.grade()
+
+
+def rescore() -> bool:
+    """Let what is known of workers age, and count anew what was counted with another half-life."""
+    return gold.rescore()
+
+
+def suspect_gold() -> bool:
+    """Look at gold that was missed or contested since; what is probably wrong is not served meanwhile."""
+    waiting = gold_disputes.doubted()
+    _each(gold_disputes.look, waiting)
+    return False
+
+
+def warn_of_gold() -> bool:
+    return gold_pool.warn()
 
 
 def update_consensus() -> bool:

@@ -1,6 +1,6 @@
 from django.urls import path
 
-from tasks.api import batches, decisions, disputes, guidelines, hot, messages, reports, signalled, work
+from tasks.api import batches, decisions, disputes, gold, guidelines, hot, messages, reports, signalled, work
 
 urlpatterns = [
     path("work/projects/<str:id>/claim", hot.ClaimView.as_view()),
@@ -25,6 +25,20 @@ urlpatterns = [
     path("work/decisions/<str:id>/statements", work.StateMore.as_view()),
     path("work/decisions/<str:id>/appeal", work.Contest.as_view()),
     path("work/reliability", work.MyReliability.as_view()),
+    path("work/reliability/overall", gold.MyOverall.as_view()),
+    path("work/reliability/<str:id>/evidence", gold.MyEvidence.as_view()),
+    path("work/known-answers/<str:id>/contest", gold.ContestGold.as_view()),
+    path("projects/<str:id>/gold", gold.ProjectGold.as_view()),
+    path("projects/<str:id>/workers/<str:worker>/evidence", gold.WorkerEvidence.as_view()),
+    path("batches/<str:id>/gold", gold.BatchGold.as_view()),
+    path("batches/<str:id>/gold/candidates", gold.Candidates.as_view()),
+    path("batches/<str:id>/gold/promote", gold.Promote.as_view()),
+    path("gold/<str:id>", gold.OneGold.as_view()),
+    path("gold/<str:id>/retire", gold.Retire.as_view()),
+    path("gold/<str:id>/reactivate", gold.Reactivate.as_view()),
+    path("gold/<str:id>/quarantine", gold.Quarantine.as_view()),
+    path("gold/<str:id>/reinstate", gold.Reinstate.as_view()),
+    path("gold/<str:id>/overturn", gold.Overturn.as_view()),
     path("assignments", work.Assignments.as_view()),
     path("assignments/<str:id>", work.Page.as_view()),
     path("assignments/<str:id>/draft", work.Draft.as_view()),

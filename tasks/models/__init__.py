@@ -11,7 +11,7 @@ from tasks.models.decisions import (
     Rule,
     Statement,
 )
-from tasks.models.gold import Gold
+from tasks.models.gold import Gold, GoldChange, GoldContest
 from tasks.models.labels import Consensus, ConsensusChange
 from tasks.models.messages import Conversation, Message, Report
 from tasks.models.reopenings import Reopening
@@ -34,6 +34,8 @@ __all__ = [
     "EvidenceVoid",
     "Figures",
     "Gold",
+    "GoldChange",
+    "GoldContest",
     "Mark",
     "Message",
     "Reopening",
