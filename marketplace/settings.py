@@ -72,6 +72,12 @@ SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, mos
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
 UNPAID_TEST_S = env.number("UNPAID_TEST_S", 300, most=24 * 3600)  # practice and exam together, where nobody pays them
+RELIABILITY_HALF_LIFE_DAYS = env.number("RELIABILITY_HALF_LIFE_DAYS", 90, least=7, most=36_500)
+GOLD_FLOOR = env.number("GOLD_FLOOR_PERCENT", 25, most=100) / 100  # of a project's share of gold, for those known best
+GOLD_WRONG_PRIOR = env.number("GOLD_WRONG_PRIOR_PERCENT", 2, least=1, most=50) / 100
+GOLD_WRONG_MOST = env.number("GOLD_WRONG_MOST_PERCENT", 50, least=1, most=99) / 100
+GOLD_WRONG_SERVES = env.number("GOLD_WRONG_SERVES", 4, least=1)
+GOLD_CONTESTED_MOST = env.number("GOLD_CONTESTED_MOST", 3, least=1)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 PAUSE_MOST_H = env.number("PAUSE_MOST_H", 72, least=1, most=720)
 RULES_MOST = env.number("RULES_MOST", 20, least=1, most=200)  # that are on, of a project
@@ -195,6 +201,9 @@ SWEEPS = {
     "tasks.jobs.fill": 2,
     "tasks.jobs.expire": 2,
     "tasks.jobs.grade": 2,
+    "tasks.jobs.suspect_gold": 5,
+    "tasks.jobs.warn_of_gold": 300,
+    "tasks.jobs.rescore": 60,
     "tasks.jobs.update_consensus": 2,
     "tasks.jobs.accept": 2,
     "tasks.jobs.settle": 2,

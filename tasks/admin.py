@@ -45,7 +45,7 @@ class BatchAdmin(WorkAdmin):
 
 @admin.register(Gold)
 class GoldAdmin(WorkAdmin):
-    list_display = ["id", "batch", "purpose", "state", "served", "missed"]
+    list_display = ["public_id", "batch", "purpose", "state", "served", "missed", "contested", "wrong"]
     list_filter = ["purpose", "state"]
     list_select_related = ["batch__project"]
     raw_id_fields = ["task", "batch"]

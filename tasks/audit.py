@@ -3,7 +3,12 @@
 from django.db import connection
 
 from payments import ledger
+from workers import scoring
 
+WEIGHT = f"""power(2, extract(epoch FROM e.created_at - '{scoring.EPOCH:%Y-%m-%d %H:%M:%SZ}') / 86400.0
+    / coalesce(nullif(r.half_life_days, 0), 1e9))::float8"""
+WORTH = f"""power(2, extract(epoch FROM r.scored_at - '{scoring.EPOCH:%Y-%m-%d %H:%M:%SZ}') / 86400.0
+    / r.half_life_days)::float8"""
 CHECKS = {
     "a task's seats are not its answers": """
         SELECT t.id FROM tasks_task t LEFT JOIN tasks_answer a
@@ -86,14 +91,47 @@ CHECKS = {
         LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id WHERE x.superseded_at IS NOT NULL AND v.id IS NULL""",
     "an answer is superseded that nobody handed in as work": """
         SELECT id FROM tasks_answer WHERE superseded_at IS NOT NULL AND (attempt <> 0 OR submitted_at IS NULL)""",
-    "reliability is not what its evidence comes to": """
-        WITH told AS (SELECT e.worker_id, e.project_id, sum(e.correct) AS correct, count(*) AS judged
-                      FROM tasks_evidence e LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id
-                      WHERE v.id IS NULL GROUP BY 1, 2)
+    # Weighed as `workers.scoring.weight` does, to a millionth; sums of half-life 0 wait to be counted
+    "reliability is not what its evidence comes to": f"""
+        WITH weighed AS (
+            SELECT e.worker_id, e.project_id, e.correct, v.id IS NULL AS counts, {WEIGHT} AS weight
+            FROM tasks_evidence e LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id
+            LEFT JOIN workers_reliability r ON r.worker_id = e.worker_id AND r.project_id = e.project_id
+            WHERE e.kind <> 'speed'),
+        told AS (SELECT worker_id, project_id, coalesce(sum(correct * weight) FILTER (WHERE counts), 0) AS correct,
+                        coalesce(sum(weight) FILTER (WHERE counts), 0) AS judged, sum(weight) AS most
+                 FROM weighed GROUP BY 1, 2)
         SELECT coalesce(told.worker_id, r.worker_id) FROM told
         FULL JOIN workers_reliability r USING (worker_id, project_id)
-        WHERE abs(coalesce(told.judged, 0) - coalesce(r.judged, 0)) > 0.001
-            OR abs(coalesce(told.correct, 0) - coalesce(r.correct, 0)) > 0.001""",
+        WHERE r.half_life_days IS DISTINCT FROM 0 AND (
+            abs(coalesce(told.judged, 0) - coalesce(r.judged_sum, 0)) > 1e-6 * coalesce(told.most, 0)
+            OR abs(coalesce(told.correct, 0) - coalesce(r.correct_sum, 0)) > 1e-6 * coalesce(told.most, 0)
+            OR abs(r.judged * {WORTH} - r.judged_sum) > 1e-6 * r.judged_sum
+            OR abs(r.correct * {WORTH} - r.correct_sum) > 1e-6 * r.judged_sum)""",
+    "what a worker is over all projects is not the sum of what they are in each": """
+        WITH told AS (SELECT worker_id, sum(correct_sum) AS correct, sum(judged_sum) AS judged,
+                             bool_or(half_life_days = 0) AS waits
+                      FROM workers_reliability GROUP BY 1)
+        SELECT coalesce(told.worker_id, r.worker_id) FROM told
+        FULL JOIN workers_overallreliability r USING (worker_id)
+        WHERE NOT coalesce(told.waits, false) AND (
+            r.id IS NULL OR told.worker_id IS NULL OR abs(told.correct - r.correct_sum) > 1e-6 * told.judged
+            OR abs(told.judged - r.judged_sum) > 1e-6 * told.judged)""",
+    "a worker's confusions are not what their evidence comes to": f"""
+        WITH weighed AS (
+            SELECT e.worker_id, e.project_id, field.key AS field, v.id IS NULL AS counts,
+                   {WEIGHT} * (SELECT sum(share.value::float8) FROM jsonb_each_text(field.value) share) AS weight
+            FROM tasks_evidence e JOIN workers_reliability r USING (worker_id, project_id)
+            LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id,
+            jsonb_each(CASE jsonb_typeof(e.truths) WHEN 'object' THEN e.truths ELSE '{{}}' END) field
+            WHERE e.kind <> 'speed' AND r.half_life_days <> 0),
+        told AS (SELECT worker_id, project_id, field, coalesce(sum(weight) FILTER (WHERE counts), 0) AS judged,
+                        sum(weight) AS most
+                 FROM weighed GROUP BY 1, 2, 3),
+        kept AS (SELECT worker_id, project_id, field, (SELECT sum(n) FROM unnest(counts) n) AS judged
+                 FROM workers_confusion)
+        SELECT coalesce(told.worker_id, kept.worker_id) FROM told FULL JOIN kept USING (worker_id, project_id, field)
+        WHERE abs(coalesce(told.judged, 0) - coalesce(kept.judged, 0)) > 1e-6 * coalesce(told.most, 0)""",
     "a batch's figures are not the counts of its rows": """
         WITH told AS (
             SELECT batch_id, sum(tasks) AS tasks, sum(closed) AS closed, sum(bought) AS bought, sum(leased) AS leased,

@@ -385,8 +385,10 @@ def _make_gold(batch: Batch, upto: int) -> None:
                made AS (
                    INSERT INTO tasks_task (batch_id, item_id, state, priority, pos, bought, taken)
                    SELECT %s, id, 'closed', 0, id, 0, 0 FROM chosen RETURNING id, item_id)
-               INSERT INTO tasks_gold (task_id, batch_id, purpose, state, truth, explanation, draw, served, missed)
-               SELECT made.id, %s, 'hidden', 'active', chosen.truth, '', random(), 0, 0
+               INSERT INTO tasks_gold (public_id, task_id, batch_id, purpose, state, truth, explanation, draw, served,
+                   missed, contested, wrong, to_look)
+               SELECT 'gld_' || left(md5(gen_random_uuid()::text), 16), made.id, %s, 'hidden', 'active', chosen.truth,
+                   '', random(), 0, 0, 0, 0, false
                FROM made JOIN chosen ON chosen.id = made.item_id""",
             [batch.dataset_id, batch.dataset_version, batch.filled_to, upto, batch.pk, batch.pk],
         )

@@ -23,6 +23,7 @@ COMMITTED_WITHIN = timedelta(seconds=10)  # a submit's time is read this long be
 REST = 3  # after a run of one second, the next waits three, while there is work to hand out
 LEAST_SUPPORT = 2  # one worker alone is never sure enough to stop early
 SAME = 1e-4  # a posterior that moved less is not written again
+LIKELY = 0.01  # what is less so is not kept with the evidence
 WEIGHT_LEAST = 0.05  # of an answer whose worker seems useless
 
 
@@ -135,7 +136,7 @@ def _load(batch: Batch) -> Crowd:
     tasks, task = np.unique(np.array([row[1] for row in rows], np.int64), return_inverse=True)
     workers, worker = np.unique(np.array([row[2] for row in rows], np.int64), return_inverse=True)
     place = {int(pk): number for number, pk in enumerate(tasks)}
-    gold = Gold.objects.filter(batch=batch, purpose=Gold.Purpose.HIDDEN, state=Gold.State.ACTIVE)
+    gold = Gold.objects.filter(batch=batch, purpose=Gold.Purpose.HIDDEN, state__in=Gold.BELIEVED)
     known = {place[pk]: truth for pk, truth in gold.values_list("task", "truth") if pk in place}
     return Crowd(
         tasks=tasks,
@@ -267,21 +268,35 @@ def _settle(batch: Batch, crowd: Crowd, certainty: Certainty) -> set[int]:
 
 def _judge(crowd: Crowd, batch: Batch, results: Results, tasks: set[int]) -> None:
     """Write what the labels of these tasks say of the answers to them, in place of what earlier labels said."""
-    closed = set(Task.objects.filter(pk__in=tasks, state=Task.State.CLOSED).values_list("pk", flat=True))
+    closed = set(Task.objects.filter(pk__in=tasks, state=Task.State.CLOSED, gold=None).values_list("pk", flat=True))
+    kinds = {spec["name"]: spec["truth"] for spec in batch.schema["fields"]}
     earlier = Evidence.objects.filter(kind=Evidence.Kind.CONSENSUS, answer__task__in=closed)
     evidence.void(earlier, "label changed")
-    columns = label_schema.categorical(batch.schema)
-    kinds = {spec["name"]: spec["truth"] for spec in batch.schema["fields"]}
-    judged = []
+    columns = [
+        (column, name)
+        for column, (name, _) in enumerate(label_schema.categorical(batch.schema))
+        if kinds[name] != "perspective"
+    ]
+    judged: list[tuple[int, float]] = []
+    truths: dict[int, evidence.Truths] = {}
     for number, task in enumerate(crowd.tasks[crowd.task].tolist()):
         if task not in closed:
             continue
-        shares = [
-            results[task][name].posterior[crowd.codes[number, column]]  # type: ignore[index]
-            for column, (name, _) in enumerate(columns)
-            if kinds[name] != "perspective" and crowd.codes[number, column] >= 0 and name in results[task]
-        ]
-        if shares:
-            judged.append((int(crowd.answers[number]), sum(shares) / len(shares)))
+        said = {
+            name: (posterior, posterior[crowd.codes[number, column]])
+            for column, name in columns
+            if crowd.codes[number, column] >= 0
+            and name in results[task]
+            and (posterior := results[task][name].posterior)
+        }
+        if said:
+            answer = int(crowd.answers[number])
+            judged.append((answer, sum(share for _, share in said.values()) / len(said)))
+            truths[answer] = {name: _likely(posterior) for name, (posterior, _) in said.items()}
     rows = Answer.objects.select_related("batch__project").in_bulk([pk for pk, _ in judged])
-    evidence.add(Evidence.Kind.CONSENSUS, [(rows[pk], share) for pk, share in judged])
+    evidence.add(Evidence.Kind.CONSENSUS, [(rows[pk], share) for pk, share in judged], truths)
+
+
+def _likely(posterior: list[float]) -> dict[str, float]:
+    """The classes that may be right, by number."""
+    return {str(code): round(share, 3) for code, share in enumerate(posterior) if share >= LIKELY}

@@ -63,5 +63,9 @@ class NotPublishable(Conflict):
     title = "This cannot be published yet"
 
 
+class InUse(Conflict):
+    title = "This item is being worked on"
+
+
 class AppealClosed(Conflict):
     title = "The time to contest this is over"

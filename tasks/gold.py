@@ -2,6 +2,8 @@
 
 import hashlib
 from collections import Counter, defaultdict
+from collections.abc import Collection
+from dataclasses import asdict
 from typing import Any
 
 from django.conf import settings
@@ -9,17 +11,27 @@ from django.db import transaction
 from django.db.models import F
 
 from marketplace import labels
+from marketplace.core.errors import Invalid
+from marketplace.labels import schema as label_schema
 from tasks import evidence
 from tasks.models import Answer, Assignment, Batch, Cursor, Evidence, Gold
 from tasks.terms import Terms
+from workers import reliability, scoring
+from workers.models import Reliability
 
 FIRST_SEATS = 20  # a worker nobody knows yet gets gold twice as densely
+STEP = 0.05  # of the project's share: a rate that moves less is not written
 ALLOTMENT = 5  # gold answers a cursor draws from the batch at a time, so that the batch row stays cool
 
 
-def due(agreed: Terms, worker: int, claimed: int, seats: int) -> int:
-    """How many of the next seats are to be gold: unforeseeable to the worker, the same when asked again."""
-    share = agreed.gold_share * (2 if claimed < FIRST_SEATS else 1)
+def due(agreed: Terms, worker: int, claimed: int, seats: int, rate: float | None = None) -> int:
+    """How many of the next seats are to be gold: unforeseeable to the worker, the same when asked again.
+
+    rate  the share that what is known of the worker asks for; None: nothing is known
+    """
+    share = agreed.gold_share if rate is None else rate
+    if claimed < FIRST_SEATS:
+        share = agreed.gold_share * scoring.CEILING
     wanted = sum(draw(agreed.batch, worker, claimed + seat) < share for seat in range(seats)) if share else 0
     return min(wanted, max(1, seats - 1))
 
@@ -42,37 +54,107 @@ def draw(batch: int, worker: int, number: int) -> float:
 
 
 def right(value: dict[str, Any], truth: dict[str, Any], schema: dict[str, Any]) -> dict[str, bool]:
-    """Which fields with a known truth were answered rightly."""
-    specs = {field["name"]: field for field in schema["fields"]}
+    """Which fields with a known truth were answered rightly, within their tolerance."""
+    return {name: share == 1.0 for name, share in shares(value, truth, schema).items()}
+
+
+def shares(value: dict[str, Any], truth: dict[str, Any], schema: dict[str, Any]) -> dict[str, float]:
+    """How far each field with a known truth was answered rightly; nobody is held to a perspective."""
     return {
-        name: name in value and labels.TYPES[specs[name]["type"]].matches(value[name], wanted, specs[name])
-        for name, wanted in truth.items()
-        if name in specs
+        name: labels.share(value[name], truth[name], spec) if name in value else 0.0
+        for name, spec in ((spec["name"], spec) for spec in schema["fields"])
+        if name in truth and spec["truth"] != "perspective"
     }
 
 
-@transaction.atomic
+def check_truth(truth: Any, schema: dict[str, Any]) -> None:
+    """Invalid unless this answers at least one field of the schema, and nothing wrongly."""
+    errors = [error.under("truth") for error in label_schema.validate(schema, truth) if error.code != "missing"]
+    if errors:
+        raise Invalid("the truth does not fit the label schema", errors=[asdict(error) for error in errors])
+    if not truth:
+        raise Invalid("say what is right for at least one field")
+
+
 def grade(limit: int = 500) -> bool:
-    """Turn submitted hidden gold into evidence; True while there is more."""
+    """Turn submitted hidden gold into evidence, and serve by what it says; True while there is more."""
+    graded, is_more = _grade(limit)
+    follow(graded)
+    return is_more
+
+
+@transaction.atomic
+def _grade(limit: int) -> tuple[set[tuple[int, int]], bool]:
+    """The (worker, project) that were graded, and whether there may be more.
+
+    Gold is locked before reliability, by all who lock both. What is in doubt is counted and says nothing of anybody.
+    """
     waiting = Answer.objects.filter(to_grade=True, submitted_at__isnull=False).order_by("id")
     answers = list(
-        waiting.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related(
-            "batch__project", "task__gold"
-        )[:limit]
+        waiting.select_for_update(no_key=True, skip_locked=True, of=("self",)).select_related("batch__project")[:limit]
     )
+    known = Gold.objects.filter(task__in={answer.task_id for answer in answers}).order_by("pk")
+    golds = {row.task_id: row for row in known.select_for_update(no_key=True)}
     judged: list[tuple[Answer, float]] = []
-    missed: dict[int, int] = defaultdict(int)
+    truths: dict[int, evidence.Truths] = {}
+    served: dict[int, list[int]] = defaultdict(lambda: [0, 0])
     for answer in answers:
-        marks = right(answer.value or {}, answer.task.gold.truth, answer.batch.schema)
-        share = sum(marks.values()) / len(marks) if marks else 1.0
-        judged.append((answer, share))
-        missed[answer.task.gold.pk] += share < 1
-    evidence.add(Evidence.Kind.GOLD, judged)
-    for pk, misses in sorted(missed.items()):
-        served = sum(answer.task.gold.pk == pk for answer in answers)
-        Gold.objects.filter(pk=pk).update(served=F("served") + served, missed=F("missed") + misses)
+        row, schema = golds[answer.task_id], answer.batch.schema
+        found = shares(answer.value or {}, row.truth, schema)
+        share = sum(found.values()) / len(found) if found else 1.0
+        served[row.pk][0] += 1
+        served[row.pk][1] += share < 1
+        if found and row.state in Gold.BELIEVED:
+            judged.append((answer, share))
+            truths[answer.pk] = truths_of(row.truth, schema)
+    for pk, (times, misses) in sorted(served.items()):
+        Gold.objects.filter(pk=pk).update(served=F("served") + times, missed=F("missed") + misses, to_look=True)
     Answer.objects.filter(pk__in=[answer.pk for answer in answers]).update(to_grade=False)
-    return len(answers) == limit
+    evidence.add(Evidence.Kind.GOLD, judged, truths)
+    return {(answer.worker_id, answer.batch.project_id) for answer, _ in judged}, len(answers) == limit
+
+
+def truths_of(truth: dict[str, Any], schema: dict[str, Any]) -> evidence.Truths:
+    """The truth of each categorical field that has one, as evidence keeps it; a perspective has none."""
+    codes, kinds = label_schema.codes(schema, truth), {spec["name"]: spec["truth"] for spec in schema["fields"]}
+    named = zip(label_schema.categorical(schema), codes, strict=True)
+    return {name: {str(code): 1.0} for (name, _), code in named if code >= 0 and kinds[name] != "perspective"}
+
+
+@transaction.atomic
+def follow(known: Collection[tuple[int, int]]) -> None:
+    """Let the cursors of these (worker, project) draw as much gold as what is known of the worker asks for."""
+    cursors = Cursor.objects.filter(
+        worker__in={worker for worker, _ in known},
+        batch__project__in={project for _, project in known},
+        batch__state=Batch.State.OPEN,
+        batch__gold_share__gt=0,
+    ).select_related("batch")
+    scores = {
+        (score.worker_id, score.project_id): score
+        for score in Reliability.objects.filter(
+            worker__in={worker for worker, _ in known}, project__in={project for _, project in known}
+        )
+    }
+    changed = []
+    for cursor in cursors.order_by("pk").select_for_update(no_key=True, of=("self",)):
+        score, share = scores.get((cursor.worker_id, cursor.batch.project_id)), cursor.batch.gold_share
+        if score is None:
+            continue
+        rate = scoring.gold_rate(score.accuracy_p05, score.accuracy_p95, share, settings.GOLD_FLOOR)
+        if cursor.gold_rate is None or abs(cursor.gold_rate - rate) > STEP * share:
+            cursor.gold_rate = rate
+            changed.append(cursor)
+    Cursor.objects.bulk_update(changed, ["gold_rate"], batch_size=500)
+
+
+def rescore(limit: int = 500) -> bool:
+    """Let what is known of workers age, and count anew what has another half-life; True while there may be more."""
+    stale = reliability.stale()
+    evidence.recount_workers(stale)
+    aged, is_more = reliability.rescore(limit)
+    follow(aged)
+    return is_more or bool(stale)
 
 
 def practice_pool(batch: Batch, assignment_attempt: int, worker: int, count: int) -> list[int]:

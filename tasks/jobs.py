@@ -12,6 +12,8 @@ from tasks import (
     consensus,
     decisions,
     gold,
+    gold_disputes,
+    gold_pool,
     reconsidering,
     reopening,
     rules,
@@ -40,6 +42,22 @@ def expire() -> bool:
 
 def grade() -> bool:
     return gold.grade()
+
+
+def rescore() -> bool:
+    """Let what is known of workers age, and count anew what was counted with another half-life."""
+    return gold.rescore()
+
+
+def suspect_gold() -> bool:
+    """Look at gold that was missed or contested since; what is probably wrong is not served meanwhile."""
+    waiting = gold_disputes.doubted()
+    _each(gold_disputes.look, waiting)
+    return False
+
+
+def warn_of_gold() -> bool:
+    return gold_pool.warn()
 
 
 def update_consensus() -> bool:

@@ -22,7 +22,9 @@ END = (2**31 - 1, 2**63 - 1)  # behind every one
 # Scalar sub-selects, not NOT EXISTS: one index probe a candidate, whatever the worker's history
 UNSEEN = """(SELECT 1 FROM tasks_answer a WHERE a.worker_id = %(worker)s AND a.task_id = t.id AND a.attempt = 0
              AND NOT (a.state IN ('returned', 'expired')) LIMIT 1) IS NULL"""
-NEVER_SEEN = "(SELECT 1 FROM tasks_answer a WHERE a.task_id = g.task_id AND a.worker_id = %(worker)s LIMIT 1) IS NULL"
+# Nor what a copy was made of: whoever answered that knows the item
+NEVER_SEEN = """(SELECT 1 FROM tasks_answer a WHERE a.task_id = ANY(ARRAY[g.task_id, g.source_id])
+                 AND a.worker_id = %(worker)s LIMIT 1) IS NULL"""
 SUPERSEDED = """(SELECT count(*) FROM tasks_answer x WHERE x.task_id = t.id AND x.superseded_at IS NOT NULL
                  AND x.state IN ('submitted', 'accepted'))"""
 AMONG = {  # where a page comes from: a part of the queue, or what the worker picked

@@ -10,6 +10,7 @@ from django.urls import get_resolver
 from django.utils.regex_helper import normalize
 from django.views import View
 
+from marketplace.models import ItemAlias
 from tests import make
 from tests.marketplace.test_web import TYPED
 from tests.world import World
@@ -42,6 +43,10 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "reports": lambda here: here.report.public_id,
     "rules": lambda here: here.rule.public_id,
     "members/membership": lambda here: here.membership.pk,
+    "gold": lambda here: here.batch.gold.order_by("pk")[0].public_id,
+    "known-answers": lambda here: here.practice.answers.order_by("pk")[0].public_id,
+    "reliability": lambda here: here.project.public_id,
+    "workers": lambda here: here.organisation.pseudonym(profiles.of(here.wes).public_id),
     "kind": lambda here: "csv",
     "position": lambda here: 0,
     "version": lambda here: 1,
@@ -55,7 +60,9 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "url": lambda here: "nothing",
 }
 WHOSE = {  # all others: "rita"
-    **dict.fromkeys(("assignments", "decisions", "notices", "payouts", "questions"), "wes"),
+    **dict.fromkeys(
+        ("assignments", "decisions", "known-answers", "reliability", "notices", "payouts", "questions"), "wes"
+    ),
     **dict.fromkeys(("appeals", "reports"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
@@ -124,6 +131,13 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/batches/%(id)s/accept": lambda here: {"answers": [here.answer.public_id]},
     "POST /api/v1/answers/%(id)s/exclude": lambda here: REASON,
     "POST /api/v1/answers/%(id)s/reject": lambda here: REASON,
+    "POST /api/v1/batches/%(id)s/gold": lambda here: {"key": _untouched(here), "truth": {"animal": "owl"}},
+    "POST /api/v1/batches/%(id)s/gold/promote": lambda here: {"key": _untouched(here)},
+    "PATCH /api/v1/gold/%(id)s": lambda here: {"explanation": "Look at the ears."},
+    "POST /api/v1/gold/%(id)s/quarantine": lambda here: {"reason": "No."},
+    "POST /api/v1/gold/%(id)s/reinstate": lambda here: {"reason": "Yes."},
+    "POST /api/v1/gold/%(id)s/overturn": lambda here: {"reason": "No.", "truth": {"animal": "cat"}},
+    "POST /api/v1/work/known-answers/%(id)s/contest": lambda here: {"statement": "It is a cat."},
     "POST /api/v1/appeals/%(id)s/uphold": lambda here: {"reason": "It is one."},
     "POST /api/v1/appeals/%(id)s/dismiss": lambda here: {"reason": "It is none."},
     "POST /api/v1/work/projects/%(id)s/questions": lambda here: {
@@ -179,12 +193,22 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /conversations/%(conversation)s/promote/": lambda here: {"question": "Is it?", "answer": "It is."},
     "POST /messages/%(message)s/report/": lambda here: REPORTED,
     "POST /notices/choices/": lambda here: {"batch-mail": "not"},
+    "POST /batches/%(batch)s/gold/": lambda here: {"key": _untouched(here), "purpose": "hidden", "t0-animal": "owl"},
+    "POST /gold/%(gold)s/": lambda here: {"verb": "quarantine", "reason": "No."},
+    "POST /gold/%(gold)s/explain": lambda here: {"explanation": "Look at the ears."},
+    "POST /work/known-answers/%(answer)s/contest/": lambda here: {"statement": "It is a cat."},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
 
 
 def _named(here: World) -> str:
     return here.organisation.pseudonym(profiles.of(here.wes).public_id)
+
+
+def _untouched(here: World) -> str:
+    """The key of an item that nobody has begun."""
+    task = here.batch.tasks.filter(gold=None, answers=None).order_by("pk")[0]
+    return ItemAlias.objects.filter(item=task.item_id)[0].key
 
 
 def _rows() -> SimpleUploadedFile:

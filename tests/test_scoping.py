@@ -35,6 +35,11 @@ REVIEWERS_MAY = {
     "POST /api/v1/conversations/%(id)s/messages",
     "POST /api/v1/conversations/%(id)s/read",
     "POST /api/v1/conversations/%(id)s/close",
+    *(f"POST /api/v1/gold/%(id)s/{verb}" for verb in ("retire", "reactivate", "quarantine", "reinstate", "overturn")),
+    "PATCH /api/v1/gold/%(id)s",
+    "POST /api/v1/batches/%(id)s/gold/promote",
+    *(f"POST /gold/%(gold)s/{verb}" for verb in ("", "explain", "retire")),
+    "POST /batches/%(batch)s/gold/promote",
     "POST /batches/%(batch)s/accept",
     "POST /answers/%(answer)s/",
     "POST /conversations/%(conversation)s/",
@@ -65,6 +70,8 @@ OWNERS_MAY = {
     "POST /organisations/%(organisation)s/members/%(membership)s/remove",
     "POST /organisations/%(organisation)s/money/",
 }
+
+NOT_NOW = {"/projects/%(project)s/resume", "/batches/%(batch)s/gold/promote"}  # it is not paused; no label is sure
 
 
 @dataclass

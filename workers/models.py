@@ -1,9 +1,11 @@
 """People who work, and what the evidence says of them."""
 
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 
+from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Organisation, Project
@@ -80,27 +82,77 @@ class Grant(models.Model):
         return f"{self.qualification} for {self.worker}"
 
 
-class Reliability(models.Model):
-    """How accurate a worker is in a project: sums of the evidence, and the posterior they give.
+class Measured(models.Model):
+    """How accurate somebody is: sums of the evidence, and the posterior they give.
 
-    Derived: `reliability.recount` gives the same from the evidence alone.
+    Old evidence weighs less: by half for every half-life. The sums weigh each piece as if seen from one fixed day, so
+    that adding never touches what is there; `correct` and `judged` are what that was worth when it was last scored.
+    Derived: `evidence.recount` gives the same from the evidence alone.
     """
 
-    worker = models.ForeignKey(Worker, models.CASCADE, related_name="reliabilities", db_index=False)
-    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False)
-    correct = models.FloatField(default=0, help_text="Expected number of right answers.")
-    judged = models.FloatField(default=0, help_text="Number of answers with evidence.")
+    correct_sum = models.FloatField(default=0)
+    judged_sum = models.FloatField(default=0)
+    half_life_days = models.FloatField(default=0, help_text="That the sums were made with; 0: to be counted anew.")
+    correct = models.FloatField(default=0, help_text="Expected number of right answers, the old ones for less.")
+    judged = models.FloatField(default=0, help_text="Number of answers with evidence, the old ones for less.")
     accuracy = models.FloatField(help_text="Posterior mean.")
     accuracy_p05 = models.FloatField()
     accuracy_p95 = models.FloatField()
+    scored_at = models.DateTimeField(default=clock.now, help_text="When it was last worth what is said here.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
+        abstract = True
+
+
+class Reliability(Measured):
+    """How accurate a worker is in a project."""
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="reliabilities", db_index=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False)
+
+    class Meta:
         constraints = [models.UniqueConstraint(fields=["worker", "project"], name="reliability_once")]
-        indexes = [models.Index(fields=["project", "id"], name="reliability_of_project")]
+        indexes = [
+            models.Index(fields=["project", "id"], name="reliability_of_project"),
+            models.Index(fields=["scored_at"], name="reliability_scored"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.worker}: {self.accuracy:.2f}"
+
+
+class OverallReliability(Measured):
+    """How accurate a worker is over all projects: the sums of those in each."""
+
+    worker = models.OneToOneField(Worker, models.CASCADE, related_name="overall")
+
+    class Meta:
+        indexes = [models.Index(fields=["scored_at"], name="overallreliability_scored")]
+        verbose_name_plural = "overall reliabilities"
+
+    def __str__(self) -> str:
+        return f"{self.worker}: {self.accuracy:.2f}"
+
+
+class Confusion(models.Model):
+    """What a worker answered to what was right, in a categorical field of a project; weighed as reliability is.
+
+    Derived, as reliability is.
+    """
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+", db_index=False)
+    project = models.ForeignKey(Project, models.CASCADE, related_name="+", db_index=False)
+    field = models.CharField(max_length=40)
+    classes = ArrayField(models.CharField(max_length=100))
+    counts = ArrayField(models.FloatField(), help_text="[truth, answer], a row after the other.")
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["project", "field", "worker"], name="confusion_once")]
+
+    def __str__(self) -> str:
+        return f"{self.worker}: {self.field}"
 
 
 class Acknowledgement(models.Model):

@@ -1,6 +1,7 @@
 """How often a worker is right, and how sure of that we may be: numpy and scipy only."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +15,16 @@ Floats = npt.NDArray[np.float64]
 STRENGTH = 2.0
 CROWD_ACCURACY = 0.75  # of a crowd nothing is known of
 CROWD_STRENGTH = 10.0  # answers that guess is worth against all the crowd's
+CONFUSION_STRENGTH = 2.0  # answers of each class that the crowd's confusions are worth, as in consensus
 ROUNDING = 1e-9  # fractional evidence may sum to a little more than its total
+
+EPOCH = datetime(2026, 1, 1, tzinfo=UTC)  # the day from which all evidence is weighed; any would do
+DAY_S = 86_400.0
+WIDE = 0.25  # an interval of this width is worth the project's own share of gold
+FLOOR = 0.25  # of that share, which even those who are known best get
+CEILING = 2.0
+EASINESS = tuple(step / 10 for step in range(11))  # how far an item lets people be as good as they are elsewhere
+HARD_ONES = 0.02  # to how likely an easiness is, beside its square: some items leave nothing but chance
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +122,66 @@ def _posterior(right: Floats, n: Floats, prior_mean: npt.ArrayLike, strength: fl
     if not (np.all((mean > 0) & (mean < 1)) and strength > 0):
         raise ValueError("the prior mean must lie between 0 and 1, its strength above 0")
     return right + strength * mean, n - right + strength * (1.0 - mean)
+
+
+def weight(at: datetime, half_life_days: float) -> float:
+    """What evidence of this moment weighs, seen from EPOCH: twice as much for every half-life later."""
+    return float(2.0 ** ((at - EPOCH).total_seconds() / DAY_S / half_life_days))
+
+
+def confusion(counts: npt.ArrayLike, pooled: npt.ArrayLike, strength: float = CONFUSION_STRENGTH) -> Floats:
+    """How likely a worker answers each class where each is right, drawn towards what the crowd does.
+
+    counts   float[..., K, K]  answers of the worker: [truth, answer]
+    pooled   float[K, K]       the same of everybody together
+    returns  float[..., K, K]  rows sum to 1
+    source   the Dirichlet posterior of a multinomial; the crowd itself is drawn weakly to CROWD_ACCURACY
+    """
+    mine, all_of_it = np.asarray(counts, np.float64), np.asarray(pooled, np.float64)
+    classes = all_of_it.shape[-1]
+    guess = np.full((classes, classes), (1.0 - CROWD_ACCURACY) / max(classes - 1, 1))
+    np.fill_diagonal(guess, CROWD_ACCURACY if classes > 1 else 1.0)
+    crowd = all_of_it + CROWD_STRENGTH * guess
+    crowd /= crowd.sum(axis=-1, keepdims=True)
+    return np.asarray((mine + strength * crowd) / (mine.sum(axis=-1, keepdims=True) + strength))
+
+
+def gold_rate(p05: float, p95: float, share: float, floor: float = FLOOR) -> float:
+    """The share of gold a worker of whom this much is known is to get, where the project asks for `share`.
+
+    In proportion to the width of the interval, never less than `floor` of the share nor more than twice it.
+    """
+    return share * min(max((p95 - p05) / WIDE, floor), CEILING)
+
+
+def wrong_gold(
+    given: npt.ArrayLike,
+    accuracy: npt.ArrayLike,
+    classes: int,
+    prior_wrong: float,
+    easiness: npt.ArrayLike = EASINESS,
+) -> float:
+    """How likely the truth of a gold item is wrong, and the most popular other answer right.
+
+    given     int[N]    each answer: 1 = the truth that is noted, 2 = the most popular other, 0 = yet another
+    accuracy  float[N]  of who gave it, measured without this item
+    classes   of the field; where they cannot be listed, how many answers one may expect
+    easiness  float[E]  an item may be hard: of everybody's way from chance to their accuracy it leaves this part; the
+                        larger ones are likelier. A hard item is missed by many and says little; a wrong one is missed
+                        by those who are good, and in the same way
+    source    Bayes' rule for two hypotheses, the easiness summed out under both
+    """
+    said, part = np.asarray(given, np.int64), np.asarray(easiness, np.float64)[:, None]
+    chance = 1.0 / max(classes, 2)
+    good = np.clip(np.asarray(accuracy, np.float64), chance, 1.0 - 1e-6)
+    hit = chance + part * (good - chance)  # float[E, N]
+    miss = (1.0 - hit) / (max(classes, 2) - 1)
+    likely = np.log(part[:, 0] ** 2 + HARD_ONES)
+    as_noted = np.log(np.where(said == 1, hit, miss)).sum(axis=1) + likely
+    as_other = np.log(np.where(said == 2, hit, miss)).sum(axis=1) + likely
+    top = max(as_noted.max(), as_other.max())
+    right, wrong = np.exp(as_noted - top).sum() * (1.0 - prior_wrong), np.exp(as_other - top).sum() * prior_wrong
+    return float(wrong / (right + wrong))
 
 
 def _evidence(correct: npt.ArrayLike, total: npt.ArrayLike) -> tuple[Floats, Floats]:

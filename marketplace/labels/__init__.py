@@ -45,3 +45,13 @@ class Type(Protocol):
 
 
 TYPES: dict[str, Type] = {"choice": choice, "choices": choices, "text": text, "number": number, "rating": rating}
+
+PARTLY = ("choices", "text")  # set-valued and free: an answer may be right in part
+
+
+def share(value: Any, truth: Any, spec: Spec) -> float:
+    """How far gold counts the answer as right, 0..1; 1 within the field's tolerance."""
+    kind = TYPES[spec["type"]]
+    if kind.matches(value, truth, spec):
+        return 1.0
+    return kind.similarity(value, truth, spec) if spec["type"] in PARTLY else 0.0

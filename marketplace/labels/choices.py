@@ -13,14 +13,18 @@ Spec = dict[str, Any]
 
 
 def check(spec: Spec) -> tuple[Spec, list[Error]]:
-    """Options, and how many may be chosen: `min` (0 allows "none applies") and `max`."""
+    """Options, how many may be chosen: `min` (0 allows "none applies") and `max`; and `tolerance`, 0..1.
+
+    Gold counts a set as right that is at least 1 - `tolerance` like it.
+    """
     listed, errors = options.check(spec.get("options"), fewest=1)
     read = Reader(spec)
     fewest = read.whole("min", 0, 0, options.MOST)
     most = read.whole("max", max(len(listed), 1), 1, options.MOST)
     if not read.errors and not errors and not fewest <= most <= len(listed):
         read.wrong("max", "range", "must lie between min and the number of options")
-    return {"options": listed, "min": fewest, "max": most}, errors + read.errors
+    tolerance = read.number("tolerance", 0.0, 0, 1)
+    return {"options": listed, "min": fewest, "max": most, "tolerance": tolerance}, errors + read.errors
 
 
 def validate(value: Any, spec: Spec) -> list[Error]:
@@ -57,7 +61,7 @@ def similarity(a: list[str], b: list[str], spec: Spec) -> float:
 
 
 def matches(value: list[str], truth: list[str], spec: Spec) -> bool:
-    return set(value) == set(truth)
+    return similarity(value, truth, spec) >= 1.0 - spec.get("tolerance", 0.0)  # older schemas have none
 
 
 def merge(values: Sequence[list[str]], weights: Sequence[float], spec: Spec) -> Merged:

@@ -30,7 +30,7 @@ SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
     (SELECT a.id FROM tasks_assignment a
      WHERE a.worker_id = w.id AND a.project_id = p.id AND a.purpose = 'work' AND a.state = 'open'),
     b.id, b.queue_epoch, b.gold_taken < b.gold_bought, c.id, c.priority, c.pos, c.lap, c.claimed, c.gold_left,
-    c.epoch = b.queue_epoch AND c.searched_at > clock_timestamp() - {RETRY_S} * interval '1 second'
+    c.gold_rate, c.epoch = b.queue_epoch AND c.searched_at > clock_timestamp() - {RETRY_S} * interval '1 second'
 FROM workers_worker w CROSS JOIN marketplace_project p JOIN marketplace_organisation o ON o.id = p.organisation_id
 LEFT JOIN tasks_batch b ON b.project_id = p.id AND b.state = 'open' AND p.state = 'open' AND o.frozen_at IS NULL
 LEFT JOIN tasks_cursor c ON c.worker_id = w.id AND c.batch_id = b.id
@@ -60,6 +60,7 @@ class Standing(NamedTuple):
     lap: int
     claimed: int
     gold_left: int
+    gold_rate: float | None
     is_searched: bool | None
 
 
@@ -126,7 +127,7 @@ def _wanted(
         raise Invalid("this project does not let workers pick their tasks")
     cursor, claimed = standing.cursor or _new_cursor(worker, project, standing.batch), standing.claimed or 0
     size = min(tasks or agreed.page_size, agreed.page_size, standing.page_most or agreed.page_size)
-    golden = gold.due(agreed, worker.pk, claimed, size) if pick is None else 0
+    golden = gold.due(agreed, worker.pk, claimed, size, standing.gold_rate) if pick is None else 0
     if golden > (standing.gold_left or 0):
         golden = gold.allot(cursor, standing.batch, golden) if standing.has_gold else standing.gold_left or 0
     return seats.Wanted(

@@ -41,7 +41,7 @@ def _tasks(batch: Batch, after: int) -> "QuerySet[Task, tuple[int, int, str, str
     It joins nothing, so that the planner sees how many there are and reads them in the order of the index.
     """
     payload = Item.objects.filter(pk=OuterRef("item_id")).values(text=Cast("payload", TextField()))[:1]
-    tasks = Task.objects.filter(batch=batch, item__gt=after).order_by("item_id")
+    tasks = Task.objects.filter(batch=batch, is_copy=False, item__gt=after).order_by("item_id")
     return tasks.values_list("pk", "item_id", "state", Subquery(payload))
 
 

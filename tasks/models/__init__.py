@@ -12,7 +12,7 @@ from tasks.models.decisions import (
     Rule,
     Statement,
 )
-from tasks.models.gold import Gold
+from tasks.models.gold import Gold, GoldChange, GoldContest
 from tasks.models.labels import Consensus, ConsensusChange
 from tasks.models.messages import Conversation, Message, Report
 from tasks.models.reopenings import Reopening
@@ -41,6 +41,8 @@ __all__ = [
     "Figures",
     "Firing",
     "Gold",
+    "GoldChange",
+    "GoldContest",
     "LessonRead",
     "Mark",
     "Message",

@@ -67,6 +67,8 @@ class Batch(models.Model):
     gold_bought = models.BigIntegerField(default=0)
     gold_taken = models.BigIntegerField(default=0, help_text="Gold answers handed to cursors to spend.")
     exams_taken = models.PositiveIntegerField(default=0, help_text="Paid exams that are being sat or were paid.")
+    gold_low_at = models.DateTimeField(null=True, help_text="When its publisher was told that gold runs short.")
+    gold_seen_at = models.DateTimeField(null=True, help_text="The same, that workers have seen most of it.")
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")

@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import Q
 
+from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Organisation, Project, User
@@ -19,13 +20,17 @@ class Evidence(models.Model):
         GOLD = "gold"
         CONSENSUS = "consensus"
         REVIEW = "review"
+        SPEED = "speed"  # shown, and never counted: being quick is not being wrong
 
     kind = models.CharField(max_length=10, choices=Kind)
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)
     project = models.ForeignKey(Project, models.PROTECT, related_name="+", db_index=False)
     answer = models.ForeignKey(Answer, models.PROTECT, related_name="evidence")
     correct = models.FloatField(help_text="Probability that the answer was right, 0 to 1.")
-    created_at = models.DateTimeField(auto_now_add=True)
+    truths = models.JSONField(
+        null=True, help_text="Field -> class number -> how likely that is the right one; null: it tells no class."
+    )
+    created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
         indexes = [

@@ -10,6 +10,7 @@ from django.db.models import F, Q
 
 from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
+from marketplace.core.models import RealField
 from marketplace.core.states import known
 from marketplace.models import Item, Project, User
 from payments.models import Entry
@@ -41,11 +42,12 @@ class Task(models.Model):
         db_persist=True,
     )
     pick_key = models.CharField(max_length=200, null=True, help_text="Null: cannot be picked.")
+    is_copy = models.BooleanField(db_default=False, help_text="Gold, of an item that people have answered already.")
 
     class Meta:
         constraints = [
             known("task", ["open", "closed"]),
-            models.UniqueConstraint(fields=["batch", "item"], name="task_item_once"),
+            models.UniqueConstraint(fields=["batch", "item"], condition=Q(is_copy=False), name="task_item_once"),
             models.CheckConstraint(condition=Q(taken__gte=0, taken__lte=F("bought")), name="task_within_bought"),
         ]
         indexes = [
@@ -70,6 +72,7 @@ class Cursor(models.Model):
     lap = models.PositiveIntegerField(default=0, help_text="How often it has come back to the head.")
     claimed = models.PositiveIntegerField(default=0, help_text="Seats given so far, gold among them.")
     gold_left = models.PositiveIntegerField(default=0, help_text="Gold answers it may still hand out.")
+    gold_rate = RealField(null=True, help_text="Share of gold by what is known of the worker; null: nothing is.")
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["worker", "batch"], name="cursor_once")]

@@ -98,8 +98,20 @@ DAMAGE = {
     ],
     "reliability is not what its evidence comes to": [
         ["UPDATE workers_reliability SET correct = correct + 1"],
+        ["UPDATE workers_reliability SET correct_sum = correct_sum + 1"],
+        ["UPDATE workers_reliability SET judged_sum = judged_sum * 1.001"],
         ["DELETE FROM workers_reliability"],
         ["DELETE FROM tasks_evidence"],
+    ],
+    "what a worker is over all projects is not the sum of what they are in each": [
+        ["UPDATE workers_overallreliability SET judged_sum = judged_sum * 1.001"],
+        ["DELETE FROM workers_overallreliability"],
+        ["DELETE FROM workers_reliability"],
+    ],
+    "a worker's confusions are not what their evidence comes to": [
+        ["INSERT INTO workers_confusion (worker_id, project_id, field, classes, counts, updated_at) "
+         "SELECT worker_id, project_id, 'animal', '{cat}', '{1}', now() FROM workers_reliability"],
+        ["UPDATE tasks_evidence SET truths = '{\"animal\": {\"0\": 1}}'"],
     ],
 }  # fmt: skip
 
