@@ -13,7 +13,7 @@ from django.db.models import F, Q, QuerySet, Sum
 from django.urls import reverse
 
 from marketplace import accounts, audit, labels
-from marketplace.core import clock, states
+from marketplace.core import clock, jobs, states
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Item, Role, User
 from tasks import effects, evidence, gold
@@ -226,9 +226,11 @@ def _move(row: Gold, to: str, by: User | None, reason: str, **fields: Any) -> Go
 
 
 def _void(row: Gold, reason: str) -> None:
-    """What this gold said of anybody counts no more; they are served gold by what is known of them without it."""
+    """What this gold said of anybody counts no more, and what was decided on it is looked at again."""
     said: QuerySet[Evidence] = Evidence.objects.filter(answer__task=row.task_id, kind=Evidence.Kind.GOLD, void=None)
-    workers = set(said.values_list("worker", flat=True))
+    told = dict(said.values_list("pk", "worker"))
+    workers = set(told.values())
     evidence.void(said, reason)
+    jobs.enqueue("tasks.jobs.reconsider", sorted(told), row.task_id)
     project = row.batch.project
     transaction.on_commit(lambda: gold.follow([(worker, project.pk) for worker in workers]))

@@ -19,6 +19,7 @@ from tasks import (
     rules,
     settlement,
     tallies,
+    training,
 )
 from tasks.models import Batch
 
@@ -96,9 +97,11 @@ def apply_rules() -> bool:
     return _each(rules.look, rules.on())
 
 
-def reconsider(evidence_ids: list[int]) -> None:
-    """Undo what rested on evidence that is void now."""
+def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
+    """Undo what rested on evidence that is void now, and score the exams again in which its gold was asked."""
     reconsidering.after_void(evidence_ids)
+    if gold_task is not None:
+        training.rescore_with(gold_task)
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:

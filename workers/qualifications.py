@@ -1,6 +1,9 @@
 """What workers have shown they can do, and who may work where because of it."""
 
+from datetime import datetime
+
 from django.db import transaction
+from django.db.models import Max
 
 from marketplace.core import clock, statements
 from marketplace.models import Project
@@ -48,3 +51,9 @@ def restore(grant: Grant) -> None:
     others = Grant.objects.filter(worker=grant.worker_id, qualification=grant.qualification_id, revoked_at=None)
     if not others.exists():
         Grant.objects.filter(pk=grant.pk).update(revoked_at=None)
+
+
+def ended_at(worker: int, project: int) -> datetime | None:
+    """When what this worker had shown in a project was last ended."""
+    ended = Grant.objects.filter(worker=worker, qualification__project=project, revoked_at__isnull=False)
+    return ended.aggregate(last=Max("revoked_at"))["last"]

@@ -1,7 +1,7 @@
 """How workers are taught and tested before paid work: lessons, practice with feedback, exams without."""
 
 from tasks.training.effort import Effort, efforts, problems
-from tasks.training.exams import Result, Stand, end_exam, finish_exam, rescore, result, sit, stand
+from tasks.training.exams import Result, Stand, end_exam, finish_exam, rescore, rescore_with, result, sit, stand
 from tasks.training.lessons import progress, read, unread
 from tasks.training.practice import Feedback, Marked, check, feedback, finish_practice, marks, start, status
 
@@ -22,6 +22,7 @@ __all__ = [
     "progress",
     "read",
     "rescore",
+    "rescore_with",
     "result",
     "sit",
     "stand",

@@ -28,13 +28,12 @@ from tasks.errors import (
     Stopped,
     WorkerSuspended,
 )
-from tasks.models import Answer, Assignment, Batch
+from tasks.models import Answer, Assignment, Batch, Gold
 from tasks.training import course, lessons, practice
 from workers import guidelines, notices, qualifications, standings
 from workers.models import Worker
 
 OF_OTHER_TAB = ("assignment_open_once", "assignment_attempt_once")
-VOID = "quarantined"  # a state of gold whose truth is doubted: it counts for no score
 
 
 @dataclass(frozen=True)
@@ -170,6 +169,12 @@ def rescore(assignments: Iterable[int]) -> None:
             notices.tell(exam.worker.user_id, "exam_rescored", f"You passed: {exam.project}", text, link)
 
 
+def rescore_with(task: int) -> None:
+    """Score every exam again in which this gold was asked."""
+    asked = Answer.objects.filter(task=task, assignment__purpose=Assignment.Purpose.EXAM)
+    rescore(asked.values_list("assignment", flat=True).distinct())
+
+
 def result(exam: Assignment) -> Result:
     """The score, what was right, and when to try again."""
     if exam.purpose != Assignment.Purpose.EXAM or exam.score is None:
@@ -209,7 +214,7 @@ def _positions(exam: Assignment) -> list[Position]:
                 row.task.gold.truth,
                 exam.batch.schema,
             ),
-            counted=row.task.gold.state != VOID,
+            counted=row.task.gold.state in Gold.BELIEVED,
         )
         for row in rows
     ]
@@ -218,6 +223,8 @@ def _positions(exam: Assignment) -> list[Position]:
 def _tries(worker: int, project: int, terms: Batch | Project) -> tuple[int, datetime | None]:
     """How many tries are left, and when the next is possible if not now; every exam begun counts."""
     mine = Assignment.objects.exams(worker, project)
+    if ended_at := qualifications.ended_at(worker, project):
+        mine = mine.filter(claimed_at__gt=ended_at)  # who is asked to train again has all tries again
     ends = [submitted_at or until for submitted_at, until in mine.values_list("submitted_at", "leased_until")]
     left = max(0, terms.exam_attempts - len(ends))
     retry_at = max(ends) + timedelta(seconds=terms.exam_cooldown_s) if ends else None

@@ -198,5 +198,8 @@ def _attempts(worker: Worker, project: Project) -> int:
 
 
 def _attempts_left(worker: Worker, project: Project) -> int:
-    """Every practice begun counts, also one given back or left to expire."""
-    return max(0, settings.PRACTICE_ATTEMPTS - _attempts(worker, project))
+    """Every practice begun counts, also one given back or left to expire; a grant that ended gives all tries again."""
+    mine = Assignment.objects.practices(worker.pk, project.pk)
+    if ended_at := qualifications.ended_at(worker.pk, project.pk):
+        mine = mine.filter(claimed_at__gt=ended_at)
+    return max(0, settings.PRACTICE_ATTEMPTS - mine.count())
