@@ -178,6 +178,11 @@ class Project(models.Model):
     practice_size = models.PositiveSmallIntegerField(default=0)
     pass_mark = models.FloatField(default=0.8)
     pick_column = models.CharField(max_length=80, blank=True)
+    grant_days = models.PositiveSmallIntegerField(default=0, help_text="How long a passed test counts; 0: for good.")
+    grant_accuracy = models.FloatField(default=0, help_text="The accuracy that a passed test lives by; 0: by none.")
+    requirement = models.JSONField(null=True, help_text="Who may work here; null: everybody.")
+    is_private = models.BooleanField(default=False, help_text="For its groups alone; to others it does not exist.")
+    tiers = models.JSONField(default=list, help_text="Higher prices for those who hold a qualification.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()

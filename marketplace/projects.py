@@ -41,6 +41,8 @@ RANGES = {
     "gold_share": Range(float, 0, 0.5),
     "practice_size": Range(int, 0, 50),
     "pass_mark": Range(float, 0, 1),
+    "grant_days": Range(int, 0, 3650),
+    "grant_accuracy": Range(float, 0, 1),
 }
 
 

@@ -71,6 +71,13 @@ REDUNDANCY_MOST = env.number("REDUNDANCY_MOST", 100, least=1, most=1000)
 SIGNALS_ANSWERS_MOST = env.number("SIGNALS_ANSWERS_MOST", 50_000, least=100, most=1_000_000)  # the newest of a project
 PRACTICE_ATTEMPTS = env.number("PRACTICE_ATTEMPTS", 3, least=1)
 APPEAL_WINDOW_S = env.number("APPEAL_WINDOW_S", 14 * 24 * 3600, least=24 * 3600)
+REQUIREMENT_DEPTH_MOST = env.number("REQUIREMENT_DEPTH_MOST", 5, least=1, most=20)
+REQUIREMENT_CONDITIONS_MOST = env.number("REQUIREMENT_CONDITIONS_MOST", 20, least=1, most=200)
+APPROVED_SHARE_LEAST_ANSWERS = env.number("APPROVED_SHARE_LEAST_ANSWERS", 20, least=1)
+TIERS_MOST = env.number("TIERS_MOST", 5, most=20)
+LIST_MOST_ROWS = env.number("LIST_MOST_ROWS", 10_000, least=1, most=100_000)
+INVITATION_DAYS = env.number("INVITATION_DAYS", 14, least=1, most=365)
+GRANT_RENEW_DAYS = env.number("GRANT_RENEW_DAYS", 7, least=1, most=365)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 PAUSE_MOST_H = env.number("PAUSE_MOST_H", 72, least=1, most=720)
 RULES_MOST = env.number("RULES_MOST", 20, least=1, most=200)  # that are on, of a project
@@ -98,6 +105,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
     "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
+    "invitation": (env.number("INVITATIONS_AN_HOUR", 60), 3600),
 }
 PACES = {  # about right, of a caller in each server process: requests a second, and at once after a pause; 0: no limit
     "api": (env.number("API_A_SECOND", 50), env.number("API_AT_ONCE", 500, least=1)),
@@ -202,6 +210,9 @@ SWEEPS = {
     "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,
     "tasks.jobs.apply_rules": 5,
+    "tasks.jobs.record": 5,
+    "tasks.jobs.review_grants": 60,
+    "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
@@ -290,6 +301,10 @@ SPECTACULAR_SETTINGS = {
         "ReportStateEnum": "tasks.models.Report.State",
         "ReasonCodeEnum": "tasks.models.Decision.Reason",
         "ReportReasonEnum": "tasks.models.Report.Reason",
+        "CredentialRequestStateEnum": "workers.models.CredentialRequest.State",
+        "QualificationKindEnum": "workers.models.Qualification.Kind",
+        "GroupKindEnum": "workers.models.Group.Kind",
+        "RequirementStateEnum": [("met", "met"), ("missing", "missing"), ("unknown", "unknown")],
     },
 }
 

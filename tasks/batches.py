@@ -21,7 +21,7 @@ from payments.models import Account
 from tasks import seats, tallies
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Gold, Task
-from workers import notices
+from workers import notices, tiers
 from workers.models import Reliability
 
 FILL_STEP = 10_000
@@ -33,7 +33,7 @@ TOLD_MOST = 20
 PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
-    *("gold_share", "practice_size", "pass_mark", "pick_column"),
+    *("gold_share", "practice_size", "pass_mark", "pick_column", "tiers"),
 )
 
 # In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
@@ -70,6 +70,7 @@ class Quote:
     available_micros: int
     currency: str
     mode: str
+    price_most_micros: int
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -108,8 +109,9 @@ def quote(project: Project, dataset: Dataset) -> Quote:
     practice = min(gold, 2 * project.practice_size) if project.gold_share else gold
     answers = tasks * project.redundancy_max
     hidden = math.ceil(answers * project.gold_share) if gold > practice else 0
-    fee = money.fee_micros(project.price_micros, settings.FEE_BP)
-    each = project.price_micros + fee
+    price = max(project.price_micros, *(tier["price_micros"] for tier in project.tiers), 0)
+    fee = money.fee_micros(price, settings.FEE_BP)
+    each = price + fee
     prepaid = Account.objects.filter(
         kind=Account.Kind.PREPAID, organisation=project.organisation, currency=project.currency, mode=project.mode
     )
@@ -124,6 +126,7 @@ def quote(project: Project, dataset: Dataset) -> Quote:
         available_micros=sum(account.balance_micros for account in prepaid),
         currency=project.currency,
         mode=project.mode,
+        price_most_micros=price,
         problems=_problems(project, dataset, tasks, gold),
     )
 
@@ -313,6 +316,8 @@ def _problems(project: Project, dataset: Dataset, tasks: int, gold: int) -> list
         found.append(f"the project was drafted for {project.mode} money; draft a new one")
     if not project.schema.get("fields"):
         found.append("the label schema has no fields")
+    if errors := tiers.check(project.tiers, project):
+        found.append(f"{errors[0].path}: {errors[0].message}")
     if not tasks:
         found.append("the dataset has no item without a truth, so there is nothing to ask")
     if project.practice_size > gold:

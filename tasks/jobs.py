@@ -12,7 +12,9 @@ from tasks import (
     consensus,
     decisions,
     gold,
+    grants,
     reconsidering,
+    records,
     reopening,
     rules,
     settlement,
@@ -81,6 +83,14 @@ def apply_rules() -> bool:
 def reconsider(evidence_ids: list[int]) -> None:
     """Undo what rested on evidence that is void now."""
     reconsidering.after_void(evidence_ids)
+
+
+def record() -> bool:
+    return records.count()
+
+
+def review_grants() -> bool:
+    return grants.review()
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:

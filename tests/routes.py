@@ -39,6 +39,12 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "reports": lambda here: here.report.public_id,
     "rules": lambda here: here.rule.public_id,
     "members/membership": lambda here: here.membership.pk,
+    "qualifications": lambda here: here.qualification.public_id,
+    "groups": lambda here: here.group.public_id,
+    "memberships": lambda here: here.group.public_id,
+    "invitations": lambda here: here.invitation.public_id,
+    "credentials": lambda here: here.credential.public_id,
+    "credential-requests": lambda here: here.credential_request.public_id,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
     "version": lambda here: 1,
@@ -52,8 +58,10 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "url": lambda here: "nothing",
 }
 WHOSE = {  # all others: "rita"
-    **dict.fromkeys(("assignments", "decisions", "notices", "payouts", "questions"), "wes"),
-    **dict.fromkeys(("appeals", "reports"), "ada"),
+    **dict.fromkeys(
+        ("assignments", "decisions", "notices", "payouts", "questions", "memberships", "invitations"), "wes"
+    ),
+    **dict.fromkeys(("appeals", "reports", "credential-requests"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -71,6 +79,7 @@ TYPED_RULE = {
     **{"name": "Many", "collector": "answers", "kind": "stop", "hours": "1"},
     **{"figure0": "total", "is0": "GreaterThan", "to0": "9"},
 }
+ASKED = {"of": "country", "is": "EqualTo", "to": "DE"}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -153,8 +162,47 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /conversations/%(conversation)s/promote/": lambda here: {"question": "Is it?", "answer": "It is."},
     "POST /messages/%(message)s/report/": lambda here: REPORTED,
     "POST /notices/choices/": lambda here: {"batch-mail": "not"},
+    "POST /api/v1/organisations/%(id)s/qualifications": lambda here: {"name": "Owls"},
+    "POST /api/v1/organisations/%(id)s/groups": lambda here: {"name": "Owls", "kind": "list"},
+    "POST /api/v1/qualifications/%(id)s/grants": lambda here: {"grants": [{"worker": _wes(here), "score": 0.5}]},
+    "POST /api/v1/qualifications/%(id)s/revoke": lambda here: {"worker": _wes(here), "reason": "No."},
+    "POST /api/v1/groups/%(id)s/members": lambda here: {"workers": [_known(here, here.olga)]},
+    "POST /api/v1/groups/%(id)s/remove": lambda here: {"worker": _wes(here)},
+    "POST /api/v1/groups/%(id)s/invitations": lambda here: {"email": "new@example.org"},
+    "PUT /api/v1/projects/%(id)s/requirement": lambda here: {"requirement": ASKED, "groups": [here.group.public_id]},
+    "PUT /api/v1/projects/%(id)s/tiers": lambda here: {
+        "tiers": [{"qualification": here.qualification.public_id, "price_micros": 90_000}]
+    },
+    "PATCH /api/v1/work/profile": lambda here: {"languages": {"de": "C1"}, "country": "DE"},
+    "POST /api/v1/work/credentials/%(id)s/ask": lambda here: {"statement": "I am one."},
+    "POST /api/v1/credentials": lambda here: {"name": "Pilot"},
+    "POST /api/v1/credential-requests/%(id)s/decline": lambda here: {"reason": "It is not yours."},
+    "POST /organisations/%(organisation)s/people/": lambda here: {"name": "Owls"},
+    "POST /qualifications/%(qualification)s/": lambda here: {"worker": _wes(here), "score": "0.5"},
+    "POST /qualifications/%(qualification)s/revoke": lambda here: {"worker": _wes(here), "reason": "No."},
+    "POST /groups/%(group)s/": lambda here: {"worker": _known(here, here.olga)},
+    "POST /groups/%(group)s/remove": lambda here: {"worker": _wes(here)},
+    "POST /groups/%(group)s/invite": lambda here: {"email": "new@example.org"},
+    "POST /projects/%(project)s/requirement/": lambda here: {
+        **{"conditions-TOTAL_FORMS": "1", "conditions-INITIAL_FORMS": "0", "conditions-0-subject": "country"},
+        **{"conditions-0-comparator": "EqualTo", "conditions-0-value": "DE", "join": "all"},
+    },
+    "POST /projects/%(project)s/tiers": lambda here: {
+        "tier0-qualification": here.qualification.public_id,
+        "tier0-price_micros": "0.09",
+    },
+    "POST /work/profile": lambda here: {"country": "DE", "language0-code": "de", "language0-level": "C1"},
+    "POST /work/credentials/%(credential)s/ask": lambda here: {"statement": "I am one."},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
+
+
+def _known(here: World, person: Any) -> str:
+    return here.organisation.pseudonym(person.worker.public_id)
+
+
+def _wes(here: World) -> str:
+    return _known(here, here.wes)
 
 
 def _rows() -> SimpleUploadedFile:
@@ -183,7 +231,7 @@ class Route:
         if not self.names or self.template.startswith(SIGN_IN):
             return "own"
         segment = self.names[0][1]
-        if "/work/projects/" in self.template:
+        if "/work/projects/" in self.template or "/work/credentials/" in self.template:
             return "open"
         if segment == "decisions" and "/work/" not in self.template:
             return "rita"  # as the organisation sees it

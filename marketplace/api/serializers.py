@@ -90,6 +90,10 @@ class ProjectTerms(Strict):
     gold_share = serializers.FloatField(help_text="Share of tasks with a known answer.")
     practice_size = serializers.IntegerField(help_text="Known tasks to practise on before work; 0: none.")
     pass_mark = serializers.FloatField()
+    grant_days = serializers.IntegerField(help_text="How long a passed practice counts; 0: for good.")
+    grant_accuracy = serializers.FloatField(
+        help_text="It ends where the accuracy is surely below this, and is renewed where it surely is not; 0: neither."
+    )
     pick_column = serializers.CharField(max_length=80, allow_blank=True, help_text="Lets workers pick tasks by it.")
 
 

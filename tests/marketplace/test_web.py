@@ -41,6 +41,8 @@ TYPED = {
     "lease_min": "30",
     "practice_size": "0",
     "pass_mark_pct": "80",
+    "grant_days": "0",
+    "grant_accuracy_pct": "0",
     "gold_share_pct": "10",
     "accept_after_h": "72",
     "appeal_window_days": "14",
