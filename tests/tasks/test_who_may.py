@@ -5,9 +5,9 @@ from django.db import connection
 from django.urls import reverse
 
 from marketplace import projects
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import Forbidden, NotFound
 from marketplace.models import Project
-from tasks import assignments, way_in
+from tasks import assignments, conversations, way_in
 from tasks.errors import GuidelineUnread, OwnWork, RequirementNotMet, Stopped
 from tests.conftest import signed_in
 from tests.tasks import work
@@ -106,6 +106,8 @@ def test_a_project_for_groups_does_not_exist_for_others(project, worker, rita, s
     stranger = work.worker("sam")
     with pytest.raises(NotFound):
         assignments.claim(stranger, Project(pk=project.pk))
+    with pytest.raises(Forbidden):
+        conversations.ask(stranger, project, "What is it?")
     as_sam, as_wes = signed_in(sam), signed_in(worker.user)
     api = f"/api/v1/work/projects/{project.public_id}"
     pages = [reverse("work-project", args=[project.public_id]), api]
