@@ -189,6 +189,11 @@ class Project(models.Model):
     pilot_size = models.PositiveIntegerField(default=0, help_text="Items of the first batch; 0: no pilot.")
     pilot_agreement = models.FloatField(default=0.7, help_text="What a pilot must reach.")
     pick_column = models.CharField(max_length=80, blank=True)
+    grant_days = models.PositiveSmallIntegerField(default=0, help_text="How long a passed test counts; 0: for good.")
+    grant_accuracy = models.FloatField(default=0, help_text="The accuracy that a passed test lives by; 0: by none.")
+    requirement = models.JSONField(null=True, help_text="Who may work here; null: everybody.")
+    is_private = models.BooleanField(default=False, help_text="For its groups alone; to others it does not exist.")
+    tiers = models.JSONField(default=list, help_text="Higher prices for those who hold a qualification.")
     created_at = models.DateTimeField(auto_now_add=True)
 
     objects = ProjectQuerySet.as_manager()

@@ -51,6 +51,8 @@ RANGES = {
     "expected_s": Range(int, 1, 3600),
     "pilot_size": Range(int, 0, 10_000),
     "pilot_agreement": Range(float, 0, 1),
+    "grant_days": Range(int, 0, 3650),
+    "grant_accuracy": Range(float, 0, 1),
 }
 
 

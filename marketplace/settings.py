@@ -78,6 +78,13 @@ GOLD_WRONG_PRIOR = env.number("GOLD_WRONG_PRIOR_PERCENT", 2, least=1, most=50) /
 GOLD_WRONG_MOST = env.number("GOLD_WRONG_MOST_PERCENT", 50, least=1, most=99) / 100
 GOLD_WRONG_SERVES = env.number("GOLD_WRONG_SERVES", 4, least=1)
 GOLD_CONTESTED_MOST = env.number("GOLD_CONTESTED_MOST", 3, least=1)
+REQUIREMENT_DEPTH_MOST = env.number("REQUIREMENT_DEPTH_MOST", 5, least=1, most=20)
+REQUIREMENT_CONDITIONS_MOST = env.number("REQUIREMENT_CONDITIONS_MOST", 20, least=1, most=200)
+APPROVED_SHARE_LEAST_ANSWERS = env.number("APPROVED_SHARE_LEAST_ANSWERS", 20, least=1)
+TIERS_MOST = env.number("TIERS_MOST", 5, most=20)
+LIST_MOST_ROWS = env.number("LIST_MOST_ROWS", 10_000, least=1, most=100_000)
+INVITATION_DAYS = env.number("INVITATION_DAYS", 14, least=1, most=365)
+GRANT_RENEW_DAYS = env.number("GRANT_RENEW_DAYS", 7, least=1, most=365)
 APPEAL_DECIDED_WITHIN_S = env.number("APPEAL_DECIDED_WITHIN_S", 14 * 24 * 3600)
 PAUSE_MOST_H = env.number("PAUSE_MOST_H", 72, least=1, most=720)
 RULES_MOST = env.number("RULES_MOST", 20, least=1, most=200)  # that are on, of a project
@@ -105,6 +112,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
     "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
+    "invitation": (env.number("INVITATIONS_AN_HOUR", 60), 3600),
 }
 PACES = {  # about right, of a caller in each server process: requests a second, and at once after a pause; 0: no limit
     "api": (env.number("API_A_SECOND", 50), env.number("API_AT_ONCE", 500, least=1)),
@@ -212,6 +220,9 @@ SWEEPS = {
     "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,
     "tasks.jobs.apply_rules": 5,
+    "tasks.jobs.record": 5,
+    "tasks.jobs.review_grants": 60,
+    "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
@@ -310,6 +321,10 @@ SPECTACULAR_SETTINGS = {
         "ReasonCodeEnum": "tasks.models.Decision.Reason",
         "ReportReasonEnum": "tasks.models.Report.Reason",
         "CohortStateEnum": "tasks.models.Cohort.State",
+        "CredentialRequestStateEnum": "workers.models.CredentialRequest.State",
+        "QualificationKindEnum": "workers.models.Qualification.Kind",
+        "GroupKindEnum": "workers.models.Group.Kind",
+        "RequirementStateEnum": [("met", "met"), ("missing", "missing"), ("unknown", "unknown")],
     },
 }
 

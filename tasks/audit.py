@@ -30,7 +30,9 @@ CHECKS = {
     "an answer's price or fee is not what its batch pays": """
         SELECT a.id FROM tasks_answer a JOIN tasks_batch b ON b.id = a.batch_id
         WHERE a.attempt = 0
-            AND (a.price_micros <> b.price_micros OR a.fee_micros <> b.price_micros * b.fee_bp / 10000)""",
+            AND (a.price_micros <> b.price_micros
+                    AND NOT b.tiers @> jsonb_build_array(jsonb_build_object('price_micros', a.price_micros))
+                 OR a.fee_micros <> a.price_micros * b.fee_bp / 10000)""",
     "an exam's price or fee is not what its batch pays": """
         SELECT s.id FROM tasks_assignment s JOIN tasks_batch b ON b.id = s.batch_id
         JOIN tasks_answer a ON a.assignment_id = s.id WHERE s.purpose = 'exam' GROUP BY s.id, b.id
@@ -78,10 +80,12 @@ CHECKS = {
         gone AS (SELECT task_id, count(*) AS answers FROM tasks_answer
                  WHERE superseded_at IS NOT NULL AND state IN ('submitted', 'accepted') GROUP BY task_id),
         seats AS (SELECT t.batch_id, sum(greatest(b.redundancy_max + coalesce(gone.answers, 0), t.bought) - t.taken) *
-                         (b.price_micros +
-                         b.price_micros * b.fee_bp / 10000) AS micros
-                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id LEFT JOIN gone ON gone.task_id = t.id
-                  WHERE b.state = 'open' AND t.state = 'open' GROUP BY t.batch_id, b.price_micros, b.fee_bp)
+                         (most.micros + most.micros * b.fee_bp / 10000) AS micros
+                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id LEFT JOIN gone ON gone.task_id = t.id,
+                  LATERAL (SELECT max(micros) AS micros FROM (
+                      SELECT b.price_micros AS micros UNION ALL
+                      SELECT (tier ->> 'price_micros')::bigint FROM jsonb_array_elements(b.tiers) tier) p) most
+                  WHERE b.state = 'open' AND t.state = 'open' GROUP BY t.batch_id, most.micros, b.fee_bp)
         SELECT b.id FROM tasks_batch b JOIN payments_reserve r ON r.subject = 'batch:' || b.id
         JOIN payments_account acc ON acc.id = r.account_id
         LEFT JOIN owed ON owed.batch_id = b.id LEFT JOIN seats ON seats.batch_id = b.id
@@ -132,6 +136,18 @@ CHECKS = {
                  FROM workers_confusion)
         SELECT coalesce(told.worker_id, kept.worker_id) FROM told FULL JOIN kept USING (worker_id, project_id, field)
         WHERE abs(coalesce(told.judged, 0) - coalesce(kept.judged, 0)) > 1e-6 * coalesce(told.most, 0)""",
+    "a worker's record is not what was paid and finally rejected": """
+        WITH told AS (
+            SELECT worker_id, organisation_id, sum(approved) AS approved, sum(rejected) AS rejected FROM (
+                SELECT a.worker_id, p.organisation_id, 1 AS approved, 0 AS rejected FROM tasks_answer a
+                JOIN tasks_batch b ON b.id = a.batch_id JOIN marketplace_project p ON p.id = b.project_id
+                WHERE a.entry_id IS NOT NULL
+                UNION ALL SELECT worker_id, organisation_id, 0, 1 FROM tasks_decision WHERE counted) parts
+            GROUP BY GROUPING SETS ((worker_id, organisation_id), (worker_id)))
+        SELECT coalesce(told.worker_id, r.worker_id) FROM told FULL JOIN workers_record r
+        ON r.worker_id = told.worker_id AND coalesce(r.organisation_id, 0) = coalesce(told.organisation_id, 0)
+        WHERE (coalesce(r.approved, 0), coalesce(r.rejected, 0))
+            IS DISTINCT FROM (coalesce(told.approved, 0), coalesce(told.rejected, 0))""",
     "a batch's figures are not the counts of its rows": """
         WITH told AS (
             SELECT batch_id, sum(tasks) AS tasks, sum(closed) AS closed, sum(bought) AS bought, sum(leased) AS leased,

@@ -21,7 +21,7 @@ from payments.models import Account
 from tasks import pilots, pools, seats, tallies, training
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Task
-from workers import notices
+from workers import notices, tiers
 from workers.models import Reliability
 
 FILL_STEP = 10_000
@@ -35,7 +35,7 @@ PINNED = (
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
     *("gold_share", "practice_size", "pass_mark", "pick_column"),
     *("exam_size", "exam_pass_mark", "exam_s", "exam_attempts", "exam_cooldown_s", "exam_price_micros"),
-    *("exam_paid_most", "expected_s"),
+    *("exam_paid_most", "expected_s", "tiers"),
 )
 
 # In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
@@ -77,6 +77,7 @@ class Quote:
     available_micros: int
     currency: str
     mode: str
+    price_most_micros: int
     problems: list[str] = field(default_factory=list)
 
     @property
@@ -116,8 +117,9 @@ def quote(project: Project, dataset: Dataset) -> Quote:
     shared = pools.share(project, gold)
     answers = tasks * project.redundancy_max
     hidden = math.ceil(answers * project.gold_share) if shared.hidden else 0
-    fee = money.fee_micros(project.price_micros, settings.FEE_BP)
-    each = project.price_micros + fee
+    price = max(project.price_micros, *(tier["price_micros"] for tier in project.tiers), 0)
+    fee = money.fee_micros(price, settings.FEE_BP)
+    each = price + fee
     exams = project.exam_paid_most if project.exam_size and project.exam_price_micros else 0
     exam_fee = money.fee_micros(project.exam_price_micros, settings.FEE_BP)
     lines = {"answers": answers * each, "gold": hidden * each}
@@ -138,6 +140,7 @@ def quote(project: Project, dataset: Dataset) -> Quote:
         available_micros=sum(account.balance_micros for account in prepaid),
         currency=project.currency,
         mode=project.mode,
+        price_most_micros=price,
         problems=_problems(project, dataset, tasks, gold),
     )
 
@@ -328,6 +331,8 @@ def _problems(project: Project, dataset: Dataset, tasks: int, gold: int) -> list
         found.append(f"the project was drafted for {project.mode} money; draft a new one")
     if not project.schema.get("fields"):
         found.append("the label schema has no fields")
+    if errors := tiers.check(project.tiers, project):
+        found.append(f"{errors[0].path}: {errors[0].message}")
     if not tasks:
         found.append("the dataset has no item without a truth, so there is nothing to ask")
     found += pools.problems(project, gold) + training.problems(project) + pilots.problems(project)

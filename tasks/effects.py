@@ -29,7 +29,7 @@ def take_out(decision: Decision) -> None:
         refill = bool(decision.facts.get("refill")) and answer.batch.state == Batch.State.OPEN
         seats.give_up(answer, refill=refill)
         if refill:
-            reserves.add(answer.batch.subject, "answers", answer.price_micros + answer.fee_micros)
+            reserves.add(answer.batch.subject, "answers", answer.batch.seat_most_micros)
     if is_rejected:
         evidence.add(Evidence.Kind.REVIEW, [(answer, 0.0)])
 
@@ -67,7 +67,7 @@ def apply(decision: Decision) -> None:
         if decision.project and not decision.grant:
             decision.grant = qualifications.in_force(worker, decision.project)
         if decision.grant:
-            qualifications.end(decision.grant)
+            qualifications.end(decision.grant, decision.reason)
 
 
 def undo(decision: Decision) -> None:

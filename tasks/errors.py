@@ -15,6 +15,10 @@ class Stopped(Forbidden):
     title = "A decision keeps you from this work for now"
 
 
+class RequirementNotMet(Forbidden):
+    title = "This project asks for something that you have not shown"
+
+
 class PracticeNeeded(Forbidden):
     title = "Pass the practice or the exam first"
 

@@ -14,7 +14,9 @@ from tasks import (
     gold,
     gold_disputes,
     gold_pool,
+    grants,
     reconsidering,
+    records,
     reopening,
     rules,
     settlement,
@@ -102,6 +104,14 @@ def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
     reconsidering.after_void(evidence_ids)
     if gold_task is not None:
         training.rescore_with(gold_task)
+
+
+def record() -> bool:
+    return records.count()
+
+
+def review_grants() -> bool:
+    return grants.review()
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:

@@ -16,7 +16,7 @@ from marketplace.core import clock
 from marketplace.models import Organisation, Project
 from payments import balances
 from tasks.models import Decision
-from workers import records, scoring
+from workers import documents, scoring
 from workers.models import ForeignRecord, Grant, Reliability, Worker
 
 READ = 10_000
@@ -127,7 +127,7 @@ def portable(worker: Worker, named: Iterable[Organisation] = (), holder: str = "
     raises  NoSigningKey, Invalid
     """
     shown = {one.pk: one.name for one in organisations(worker) if one in list(named)}
-    return records.sign(worker, _facts(of(worker), shown), holder)
+    return documents.sign(worker, _facts(of(worker), shown), holder)
 
 
 def _facts(record: Record, shown: dict[int, str]) -> dict[str, Any]:

@@ -214,7 +214,7 @@ def _code(batch: Batch, field: str, label: str) -> int | None:
 
 
 def _each_micros(batch: Batch) -> int:
-    return batch.price_micros + money.fee_micros(batch.price_micros, batch.fee_bp)
+    return batch.seat_most_micros
 
 
 def _check(project: Project, field: str, label: str, version: int) -> None:

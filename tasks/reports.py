@@ -10,7 +10,7 @@ from marketplace.core.strictjson import text_error
 from marketplace.models import Membership, Project, Role, User
 from tasks import conversations
 from tasks.models import Assignment, Message, Report
-from workers import notices
+from workers import groups, notices, profiles
 
 TEXT_MOST = 5_000
 
@@ -90,7 +90,8 @@ def _thing(
             raise _invalid("position", "unknown", f"there is no position {position} on this page")
         return {**nothing, "project": assignment.project, "assignment": assignment, "position": position}
     worked = Assignment.objects.filter(worker__user=by, project=project)
-    if not Project.objects.offered().filter(pk=project.pk).exists() and not worked.exists():  # type: ignore[union-attr]
+    offered = Project.objects.offered().filter(pk=project.pk)  # type: ignore[union-attr]
+    if not groups.open_to(profiles.of(by), offered).exists() and not worked.exists():
         raise Forbidden("this project is not offered to you")
     return {**nothing, "project": project}
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from django.db import connection
 
-from marketplace.core import ids, statements
+from marketplace.core import ids, money, statements
 from tasks.models import Answer, Assignment, Batch, Task
 from tasks.terms import Terms
 
@@ -106,12 +106,14 @@ class Wanted:
 
     claimed  what the cursor has been given so far, as the claim saw it: another claim of the same person shows by it
     draw     where to look for gold
+    price    of each answer, gold or not: by the worker's tier
     keys     what the worker picked, if anything
     """
 
     worker: int
     project: int
     terms: Terms
+    price_micros: int
     cursor: int
     claimed: int
     guideline: int
@@ -127,11 +129,12 @@ def give(wanted: Wanted, after: Place = HEAD, to: Place = END, *, wait: bool = F
     Waiting for a locked task is for a claim that holds none; the others pass it by.
     """
     terms, name = wanted.terms, ids.new("asg")
+    fee_micros = money.fee_micros(wanted.price_micros, terms.fee_bp)
     rows = statements.rows(
         STATEMENTS["queue" if wanted.keys is None else "picked", wait],
         {
             **{"cursor": wanted.cursor, "claimed": wanted.claimed, "worker": wanted.worker, "project": wanted.project},
-            **{"batch": terms.batch, "price": terms.price_micros, "fee": terms.fee_micros, "lease_s": terms.lease_s},
+            **{"batch": terms.batch, "price": wanted.price_micros, "fee": fee_micros, "lease_s": terms.lease_s},
             **{"priority": after[0], "pos": after[1], "to_priority": to[0], "to_pos": to[1], "name": name},
             **{"size": wanted.size, "gold": wanted.gold, "draw": wanted.draw, "guideline": wanted.guideline},
             **{"keys": wanted.keys, "self_selected": wanted.keys is not None},
@@ -152,6 +155,7 @@ def give(wanted: Wanted, after: Place = HEAD, to: Place = END, *, wait: bool = F
     )
     lease._state.adding = False
     lease.is_new = True
+    lease.price_micros = wanted.price_micros
     lease.seats = [Seat(position, payload, "leased", None) for *_, position, payload in rows]
     return lease
 

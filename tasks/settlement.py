@@ -5,6 +5,7 @@ from django.db import connection, transaction
 from payments import ledger
 from payments.models import Reserve
 from tasks.models import Batch
+from workers import records
 
 SETTLE_STEP = 50_000  # so that few workers are paid by many transfers; about a second
 
@@ -26,9 +27,10 @@ WITH owed AS MATERIALIZED (
 sums AS (
     SELECT worker_id, sum(price_micros)::bigint AS reward, sum(fee_micros)::bigint AS fee, array_agg(id) AS answers
     FROM owed GROUP BY worker_id)
-SELECT worker.user_id, reward, fee, answers FROM sums JOIN workers_worker worker ON worker.id = sums.worker_id
+SELECT worker.user_id, reward, fee, answers, worker.id
+FROM sums JOIN workers_worker worker ON worker.id = sums.worker_id
 """
-Sums = list[tuple[int, int, int, list[int]]]  # user, reward and fee in micros, answers
+Sums = list[tuple[int, int, int, list[int], int]]  # user, reward and fee in micros, answers, worker
 
 
 def waiting() -> list[int]:
@@ -47,7 +49,7 @@ def settle(batch: int, limit: int = SETTLE_STEP) -> bool:
     with connection.cursor() as sql:
         sql.execute(LOCK_AND_SUM, [batch, limit])
         sums: Sums = sql.fetchall()
-    answers = [answer for *_, of_worker in sums for answer in of_worker]
+    answers = [answer for _, _, _, of_worker, _ in sums for answer in of_worker]
     if answers:
         _pay(batch, sums, sorted(answers))
     return len(answers) == limit
@@ -55,9 +57,11 @@ def settle(batch: int, limit: int = SETTLE_STEP) -> bool:
 
 def _pay(batch: int, sums: Sums, answers: list[int]) -> None:
     rewards = {user: reward for user, reward, *_ in sums}
-    fee_micros = sum(fee for _, _, fee, _ in sums)
+    fee_micros = sum(fee for _, _, fee, *_ in sums)
     reserve = Reserve.objects.select_related("account", "project").get(subject=Batch(pk=batch).subject)
     facts = {"project": reserve.project.public_id, "answers": len(answers)}
     entry = ledger.post_settlement(f"settle:{batch}:{answers[0]}", reserve.account, rewards, fee_micros, facts=facts)
+    home = reserve.project.organisation_id
+    records.add((home, worker, len(given), 0) for _, _, _, given, worker in sums)
     with connection.cursor() as sql:
         sql.execute("UPDATE tasks_answer SET entry_id = %s WHERE id = ANY(%s)", [entry.pk, answers])

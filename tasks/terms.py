@@ -4,7 +4,6 @@ import functools
 from dataclasses import dataclass
 from typing import Any
 
-from marketplace.core import money
 from tasks.models import Batch
 
 KEPT = 1_000
@@ -18,7 +17,8 @@ class Terms:
     schema: dict[str, Any]
     currency: str
     price_micros: int
-    fee_micros: int
+    fee_bp: int
+    tiers: tuple[dict[str, Any], ...]
     page_size: int
     lease_s: int
     accept_after_s: int
@@ -37,7 +37,8 @@ def of(batch: int) -> Terms:
         schema=row.schema,
         currency=row.currency,
         price_micros=row.price_micros,
-        fee_micros=money.fee_micros(row.price_micros, row.fee_bp),
+        fee_bp=row.fee_bp,
+        tiers=tuple(row.tiers),
         page_size=row.page_size,
         lease_s=row.lease_s,
         accept_after_s=row.accept_after_s,

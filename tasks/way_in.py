@@ -6,7 +6,7 @@ from typing import Any
 from marketplace.models import Project
 from tasks import training
 from tasks.models import Assignment
-from workers import guidelines, standings
+from workers import guidelines, requirements, standings
 from workers.models import Worker
 
 
@@ -14,7 +14,7 @@ from workers.models import Worker
 class Step:
     """What to do next; `kind` names its template, facts are what that shows."""
 
-    kind: str  # own, begun, away, suspended, stopped, read, lessons, practise, exam, wait, failed, start
+    kind: str  # own, begun, away, suspended, stopped, requirement, read, lessons, practise, exam, wait, failed, start
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -34,6 +34,8 @@ def next_step(worker: Worker, project: Project) -> Step:
         return Step("suspended")
     if standing := standings.stopped(worker, project):
         return Step("stopped", {"standing": standing})
+    if missing := requirements.missing(worker, project):
+        return Step("requirement", {"missing": missing})
     if version := guidelines.unread(worker, project):
         return Step("read", {"version": version, "last_read": guidelines.last_read(worker, project)})
     return _taught(worker, project)

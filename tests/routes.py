@@ -47,6 +47,12 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "known-answers": lambda here: here.practice.answers.order_by("pk")[0].public_id,
     "reliability": lambda here: here.project.public_id,
     "workers": lambda here: here.organisation.pseudonym(profiles.of(here.wes).public_id),
+    "qualifications": lambda here: here.qualification.public_id,
+    "groups": lambda here: here.group.public_id,
+    "memberships": lambda here: here.group.public_id,
+    "invitations": lambda here: here.invitation.public_id,
+    "credentials": lambda here: here.credential.public_id,
+    "credential-requests": lambda here: here.credential_request.public_id,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
     "version": lambda here: 1,
@@ -61,9 +67,9 @@ NAMED: dict[str, Callable[[World], Any]] = {
 }
 WHOSE = {  # all others: "rita"
     **dict.fromkeys(
-        ("assignments", "decisions", "known-answers", "reliability", "notices", "payouts", "questions"), "wes"
+        ("assignments", "decisions", "notices", "payouts", "questions", "memberships", "invitations"), "wes"
     ),
-    **dict.fromkeys(("appeals", "reports"), "ada"),
+    **dict.fromkeys(("appeals", "reports", "credential-requests"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -83,6 +89,7 @@ TYPED_RULE = {
 }
 LESSON = {"title": "Owls", "text": "Look."}
 SESSION = {"title": "Owls", "begins_at": "2030-01-01T10:00", "ends_at": "2030-01-01T11:00", "items": 1}
+ASKED = {"of": "country", "is": "EqualTo", "to": "DE"}
 OFFER = {"title": "Birds", "schema": make.SCHEMA, "price_micros": 1}
 
 # What is sent, so that only the question who asks can be what stands in the way
@@ -197,6 +204,37 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /gold/%(gold)s/": lambda here: {"verb": "quarantine", "reason": "No."},
     "POST /gold/%(gold)s/explain": lambda here: {"explanation": "Look at the ears."},
     "POST /work/known-answers/%(answer)s/contest/": lambda here: {"statement": "It is a cat."},
+    "POST /api/v1/organisations/%(id)s/qualifications": lambda here: {"name": "Owls"},
+    "POST /api/v1/organisations/%(id)s/groups": lambda here: {"name": "Owls", "kind": "list"},
+    "POST /api/v1/qualifications/%(id)s/grants": lambda here: {"grants": [{"worker": _wes(here), "score": 0.5}]},
+    "POST /api/v1/qualifications/%(id)s/revoke": lambda here: {"worker": _wes(here), "reason": "No."},
+    "POST /api/v1/groups/%(id)s/members": lambda here: {"workers": [_known(here, here.olga)]},
+    "POST /api/v1/groups/%(id)s/remove": lambda here: {"worker": _wes(here)},
+    "POST /api/v1/groups/%(id)s/invitations": lambda here: {"email": "new@example.org"},
+    "PUT /api/v1/projects/%(id)s/requirement": lambda here: {"requirement": ASKED, "groups": [here.group.public_id]},
+    "PUT /api/v1/projects/%(id)s/tiers": lambda here: {
+        "tiers": [{"qualification": here.qualification.public_id, "price_micros": 90_000}]
+    },
+    "PATCH /api/v1/work/profile": lambda here: {"languages": {"de": "C1"}, "country": "DE"},
+    "POST /api/v1/work/credentials/%(id)s/ask": lambda here: {"statement": "I am one."},
+    "POST /api/v1/credentials": lambda here: {"name": "Pilot"},
+    "POST /api/v1/credential-requests/%(id)s/decline": lambda here: {"reason": "It is not yours."},
+    "POST /organisations/%(organisation)s/people/": lambda here: {"name": "Owls"},
+    "POST /qualifications/%(qualification)s/": lambda here: {"worker": _wes(here), "score": "0.5"},
+    "POST /qualifications/%(qualification)s/revoke": lambda here: {"worker": _wes(here), "reason": "No."},
+    "POST /groups/%(group)s/": lambda here: {"worker": _known(here, here.olga)},
+    "POST /groups/%(group)s/remove": lambda here: {"worker": _wes(here)},
+    "POST /groups/%(group)s/invite": lambda here: {"email": "new@example.org"},
+    "POST /projects/%(project)s/requirement/": lambda here: {
+        **{"conditions-TOTAL_FORMS": "1", "conditions-INITIAL_FORMS": "0", "conditions-0-subject": "country"},
+        **{"conditions-0-comparator": "EqualTo", "conditions-0-value": "DE", "join": "all"},
+    },
+    "POST /projects/%(project)s/tiers": lambda here: {
+        "tier0-qualification": here.qualification.public_id,
+        "tier0-price_micros": "0.09",
+    },
+    "POST /work/profile": lambda here: {"country": "DE", "language0-code": "de", "language0-level": "C1"},
+    "POST /work/credentials/%(credential)s/ask": lambda here: {"statement": "I am one."},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
 
@@ -209,6 +247,14 @@ def _untouched(here: World) -> str:
     """The key of an item that nobody has begun."""
     task = here.batch.tasks.filter(gold=None, answers=None).order_by("pk")[0]
     return ItemAlias.objects.filter(item=task.item_id)[0].key
+
+
+def _known(here: World, person: Any) -> str:
+    return here.organisation.pseudonym(person.worker.public_id)
+
+
+def _wes(here: World) -> str:
+    return _known(here, here.wes)
 
 
 def _rows() -> SimpleUploadedFile:
@@ -237,7 +283,8 @@ class Route:
         if not self.names or self.template.startswith(SIGN_IN):
             return "own"
         segment = self.names[0][1]
-        if any(f"/work/{offered}/" in self.template for offered in ("projects", "lessons", "cohorts")):
+        offered = ("projects", "lessons", "cohorts", "credentials")
+        if any(f"/work/{segment}/" in self.template for segment in offered):
             return "open"
         if segment == "decisions" and "/work/" not in self.template:
             return "rita"  # as the organisation sees it

@@ -13,9 +13,9 @@ from tasks.models import Answer, Appeal, Assignment, Batch, Cohort, Conversation
 from tests import make
 from tests.payments import made
 from tests.tasks import work
+from workers import credentials, groups, notices, profiles, qualifications
 from workers import guidelines as read
-from workers import notices, profiles
-from workers.models import Notice, Worker
+from workers.models import CredentialRequest, Group, Invitation, Notice, Qualification, Worker
 
 
 @dataclass(frozen=True)
@@ -51,11 +51,17 @@ class World:
     document: str  # Ada's signed record
     lesson: Lesson  # of the project
     cohort: Cohort  # by invitation; Wes is in it
+    qualification: Qualification  # the organisation's, Wes holds it
+    group: Group  # Wes is in it
+    invitation: Invitation  # to Wes
+    credential: Qualification  # of the site
+    credential_request: CredentialRequest  # Wes's
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
         page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes), self.report, self.notice]
+        page += [self.credential_request]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
         page_marks = [row.public_id for row in page] + [self.wes.email]
         if person == self.wes:
@@ -65,6 +71,8 @@ class World:
         seen_by_both = [self.batch.public_id, self.answer.public_id, self.decision.public_id, self.appeal.public_id]
         seen_by_both += [self.conversation.public_id, self.message.public_id]
         return [*offer_marks, *page_marks, *seen_by_both, self.cohort.public_id, "item 1"]
+        seen_by_both += [self.qualification.public_id, self.group.public_id, self.invitation.public_id]
+        return [*offer_marks, *page_marks, *seen_by_both, "item 1"]
 
 
 def made_by_everybody() -> World:
@@ -95,6 +103,11 @@ def made_by_everybody() -> World:
         {"kind": "stop", "hours": 1},
     )
     rules.try_on_past(rule, rita)
+    birds, group = qualifications.define(home, rita, "Birds"), groups.found(home, rita, "Ours")
+    qualifications.give(birds, rita, [(home.pseudonym(worker.public_id), 0.9)])
+    groups.add(group, rita, [home.pseudonym(worker.public_id)])
+    profiles.introduce(profiles.of(make.user("olga")), home)
+    nurse = qualifications.define_credential(ada, "Nurse")
     return World(
         rita=rita,
         max=make.user("max"),
@@ -115,6 +128,11 @@ def made_by_everybody() -> World:
         answer=answers[2],
         decision=refused,
         appeal=appeals.contest(contested, worker, "It is one."),
+        qualification=birds,
+        group=group,
+        invitation=groups.invite(group, rita, "wes@example.org"),
+        credential=nurse,
+        credential_request=credentials.ask(worker, nurse, "I am one."),
         payout=payouts.request(wes, 2_000_000),
         conversation=asked,
         message=asked.messages.order_by("pk")[0],

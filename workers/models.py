@@ -1,5 +1,7 @@
 """People who work, and what the evidence says of them."""
 
+from typing import Self
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
@@ -8,7 +10,7 @@ from django.db.models import Q
 from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
-from marketplace.models import Organisation, Project
+from marketplace.models import Organisation, Project, User
 
 
 class Worker(models.Model):
@@ -28,6 +30,13 @@ class Worker(models.Model):
     user = models.OneToOneField(settings.AUTH_USER_MODEL, models.PROTECT, related_name="worker")
     state = models.CharField(max_length=10, choices=State, default=State.ACTIVE)
     joined_at = models.DateTimeField(auto_now_add=True)
+    languages = models.JSONField(
+        default=dict,
+        db_default=models.Value({}, models.JSONField()),
+        blank=True,
+        help_text="ISO 639-1 code -> level, or empty; as stated.",
+    )
+    country = models.CharField(max_length=2, blank=True, db_default="", help_text="ISO 3166-1 alpha-2, as stated.")
 
     class Meta:
         constraints = [known("worker", ["active", "suspended", "erased"])]
@@ -50,36 +59,241 @@ class Pseudonym(models.Model):
         return self.name
 
 
+class QualificationQuerySet(models.QuerySet["Qualification"]):
+    def of_organisation(self, organisation: Organisation) -> Self:
+        """Those it may grant, or ask for: its own, those of its projects, and the site's credentials."""
+        own = Q(organisation=organisation) | Q(project__organisation=organisation)
+        return self.filter(own | Q(kind=Qualification.Kind.SITE))
+
+    def visible_to(self, user: User) -> Self:
+        """Those of the organisations of which the user is a member."""
+        homes = Organisation.objects.visible_to(user)
+        return self.filter(Q(organisation__in=homes) | Q(project__organisation__in=homes))
+
+
 class Qualification(models.Model):
-    """Something a worker can show: here, having passed the practice of a project."""
+    """Something a worker can show: of a project, by its practice or exam; of an organisation; or of the site."""
+
+    class Kind(models.TextChoices):
+        PROJECT = "project"
+        ORGANISATION = "organisation"
+        SITE = "site"  # a credential: an admin has verified it
 
     public_id = PublicIdField("qua")
-    project = models.OneToOneField(Project, models.CASCADE, related_name="qualification")
+    kind = models.CharField(max_length=12, choices=Kind, default=Kind.PROJECT)
+    project = models.OneToOneField(Project, models.CASCADE, null=True, related_name="qualification")
+    organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, related_name="qualifications")
     name = models.CharField(max_length=120)
+    description = models.TextField(blank=True)
+
+    objects = QualificationQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(kind="project", project__isnull=False, organisation=None)
+                | Q(kind="organisation", project=None, organisation__isnull=False)
+                | Q(kind="site", project=None, organisation=None),
+                name="qualification_of_one",
+            ),
+            models.UniqueConstraint(
+                fields=["organisation", "name"],
+                condition=~Q(kind="project"),
+                nulls_distinct=False,
+                name="qualification_name_once",
+            ),
+        ]
 
     def __str__(self) -> str:
         return self.name
 
 
 class Grant(models.Model):
-    """A qualification shown by a worker, with the score that showed it."""
+    """A qualification shown by a worker, with the score that showed it. One that ended stays, and may be restored."""
+
+    class Origin(models.TextChoices):
+        PRACTICE = "practice"
+        EXAM = "exam"
+        MEMBER = "member", "given by the organisation"
+        VERIFIED = "verified", "verified by an admin"
 
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="grants")
-    qualification = models.ForeignKey(Qualification, models.CASCADE, related_name="grants")
+    qualification = models.ForeignKey(Qualification, models.CASCADE, related_name="grants", db_index=False)
     score = models.FloatField()
+    origin = models.CharField(max_length=10, choices=Origin, default=Origin.PRACTICE, db_default="practice")
+    granted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     granted_at = models.DateTimeField()
     expires_at = models.DateTimeField(null=True, blank=True)
+    renewed_at = models.DateTimeField(null=True)
     revoked_at = models.DateTimeField(null=True, blank=True)
+    ended_because = models.TextField(blank=True, db_default="")
+    restored_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
+            models.CheckConstraint(
+                condition=Q(origin__in=["practice", "exam", "member", "verified"]), name="grant_origin_known"
+            ),
             models.UniqueConstraint(
                 fields=["worker", "qualification"], condition=Q(revoked_at=None), name="grant_in_force_once"
             ),
         ]
+        indexes = [models.Index(fields=["qualification", "id"], name="grant_of_qualification")]
 
     def __str__(self) -> str:
         return f"{self.qualification} for {self.worker}"
+
+
+class CredentialRequest(models.Model):
+    """A worker says they have a credential, and an admin looks; documents are not kept here."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        VERIFIED = "verified"
+        DECLINED = "declined"
+
+    MOVES = {State.OPEN: {State.VERIFIED, State.DECLINED}}
+
+    public_id = PublicIdField("crq")
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="credential_requests", db_index=False)
+    qualification = models.ForeignKey(Qualification, models.CASCADE, related_name="requests")
+    state = models.CharField(max_length=10, choices=State, default=State.OPEN)
+    statement = models.TextField()
+    asked_at = models.DateTimeField()
+    decided_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    decided_at = models.DateTimeField(null=True)
+    reason = models.TextField(blank=True)
+
+    class Meta:
+        constraints = [
+            known("credentialrequest", ["open", "verified", "declined"]),
+            models.UniqueConstraint(
+                fields=["worker", "qualification"], condition=Q(state="open"), name="credential_request_open_once"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["worker", "id"], name="credential_request_of_worker"),
+            models.Index(fields=["id"], condition=Q(state="open"), name="credential_request_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class GroupQuerySet(models.QuerySet["Group"]):
+    def of_organisation(self, organisation: Organisation) -> Self:
+        """Those it may ask for: its own, and the site's."""
+        return self.filter(Q(organisation=organisation) | Q(organisation=None))
+
+    def visible_to(self, user: User) -> Self:
+        return self.filter(organisation__in=Organisation.objects.visible_to(user))
+
+
+class Group(models.Model):
+    """Workers whom an organisation, or the site, has put together: its own people, a vendor's, or a list."""
+
+    class Kind(models.TextChoices):
+        PRIVATE = "private", "private workforce"
+        VENDOR = "vendor"
+        LIST = "list"
+
+    public_id = PublicIdField("grp")
+    organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, related_name="groups")
+    name = models.CharField(max_length=120)
+    kind = models.CharField(max_length=10, choices=Kind, default=Kind.LIST)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    objects = GroupQuerySet.as_manager()
+
+    class Meta:
+        constraints = [
+            models.CheckConstraint(condition=Q(kind__in=["private", "vendor", "list"]), name="group_kind_known"),
+            models.UniqueConstraint(fields=["organisation", "name"], nulls_distinct=False, name="group_name_once"),
+        ]
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class GroupMember(models.Model):
+    """That a worker belongs to a group, until they leave or are taken out; the row stays."""
+
+    group = models.ForeignKey(Group, models.CASCADE, related_name="memberships", db_index=False)
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="memberships", db_index=False)
+    added_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    added_at = models.DateTimeField()
+    removed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "group"], condition=Q(removed_at=None), name="group_member_once"),
+        ]
+        indexes = [models.Index(fields=["group", "id"], name="group_member_of_group")]
+
+    def __str__(self) -> str:
+        return f"{self.worker} in {self.group}"
+
+
+class Invitation(models.Model):
+    """An address that was asked into a group; the address goes when it is used, withdrawn or over."""
+
+    public_id = PublicIdField("inv")
+    group = models.ForeignKey(Group, models.CASCADE, related_name="invitations")
+    email = models.EmailField(blank=True)
+    invited_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    invited_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    accepted_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["group", "email"], condition=~Q(email=""), name="invitation_open_once"),
+        ]
+        indexes = [
+            models.Index(fields=["email"], condition=~Q(email=""), name="invitation_open"),
+            models.Index(fields=["expires_at"], condition=~Q(email=""), name="invitation_ends"),
+        ]
+
+    def __str__(self) -> str:
+        return self.public_id
+
+
+class Audience(models.Model):
+    """That a project is for this group; a project with any is for nobody else."""
+
+    project = models.ForeignKey(Project, models.CASCADE, related_name="audiences", db_index=False)
+    group = models.ForeignKey(Group, models.CASCADE, related_name="+")
+    since = models.DateTimeField()
+    ended_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["project", "group"], condition=Q(ended_at=None), name="audience_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.project} for {self.group}"
+
+
+class Record(models.Model):
+    """How many of a worker's answers were decided for good, in one organisation; without one: on the whole site.
+
+    Derived: `tasks.records.recount` gives the same from the answers and decisions alone.
+    """
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="records", db_index=False)
+    organisation = models.ForeignKey(Organisation, models.CASCADE, null=True, related_name="+")
+    approved = models.BigIntegerField(default=0, help_text="Accepted or excluded, and paid.")
+    rejected = models.BigIntegerField(default=0, help_text="Rejected, and no longer to be contested.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "organisation"], nulls_distinct=False, name="record_once"),
+            models.CheckConstraint(condition=Q(approved__gte=0, rejected__gte=0), name="record_not_negative"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.worker}: {self.approved} of {self.approved + self.rejected}"
 
 
 class Measured(models.Model):

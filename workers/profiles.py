@@ -1,12 +1,17 @@
-"""A user in the role of a worker."""
+"""A user in the role of a worker, and what they state of themselves."""
+
+from collections.abc import Iterable
+from typing import Any
 
 from django.db import transaction
 
 from marketplace.core import states
-from marketplace.core.errors import NotFound
+from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Organisation, User
-from workers import notices, records
+from workers import codes, documents, notices
 from workers.models import Pseudonym, Worker
+
+LANGUAGES_MOST = 20
 
 
 def of(user: User) -> Worker:
@@ -35,6 +40,49 @@ def known_as(organisation: Organisation, name: str) -> Worker:
     return met.worker
 
 
+def by_pseudonyms(organisation: Organisation, names: Iterable[str]) -> dict[str, Worker]:
+    """The workers whom the organisation has met under these names; a name of nobody is left out."""
+    met = Pseudonym.objects.select_related("worker__user").filter(organisation=organisation, name__in=set(names))
+    return {one.name: one.worker for one in met}
+
+
+def state(worker: Worker, languages: Any = None, country: Any = None) -> Worker:
+    """Note which languages somebody speaks (code -> level, which may be empty) and where they live.
+
+    Only requirements ask for it; it is evidence of nothing. What is None stays as it is.
+    raises  Invalid with each error and its path
+    """
+    errors = []
+    if languages is not None:
+        errors += _wrong_languages(languages)
+        worker.languages = languages
+    if country is not None:
+        if country and country not in codes.COUNTRIES:
+            errors.append(_error("country", "must be a code of ISO 3166, as DE, or empty"))
+        worker.country = country
+    if errors:
+        worker.refresh_from_db()
+        raise Invalid("that cannot be stated", errors=errors)
+    worker.save(update_fields=["languages", "country"])
+    return worker
+
+
+def _wrong_languages(languages: Any) -> list[dict[str, str]]:
+    if not isinstance(languages, dict) or len(languages) > LANGUAGES_MOST:
+        return [_error("languages", f"must be an object of at most {LANGUAGES_MOST} codes, each with its level")]
+    found = []
+    for code, level in languages.items():
+        if code not in codes.LANGUAGES:
+            found.append(_error("languages", "must have codes of ISO 639-1, as de"))
+        if level != "" and level not in codes.LEVELS:
+            found.append(_error("languages", f"a level must be one of {', '.join(codes.LEVELS)}, or empty"))
+    return found
+
+
+def _error(path: str, message: str) -> dict[str, str]:
+    return {"path": path, "code": "value", "message": message}
+
+
 def suspend(worker: Worker) -> None:
     """Offer this worker nothing anywhere; the decision behind it says why."""
     states.move(worker, Worker.State.SUSPENDED)
@@ -51,4 +99,4 @@ def erase(worker: Worker) -> None:
     """Let nobody work under this key again, and forget what the person was told; for `tasks.erasure`."""
     states.move(worker, Worker.State.ERASED)
     notices.forget(worker.user)
-    records.forget(worker)
+    documents.forget(worker)

@@ -108,6 +108,15 @@ def sure_enough(
     return high
 
 
+def interval(successes: int, total: int) -> tuple[float, float]:
+    """The 5 % and 95 % points of a share, by Jeffreys' prior: nothing is assumed of it.
+
+    source  Brown, Cai & DasGupta, Interval Estimation for a Binomial Proportion, 2001
+    """
+    a, b = successes + 0.5, total - successes + 0.5
+    return float(betaincinv(a, b, 0.05)), float(betaincinv(a, b, 0.95))
+
+
 def prior(correct: npt.ArrayLike, total: npt.ArrayLike) -> float:
     """The accuracy to expect of a worker nothing is known of: that of all workers' answers together.
 

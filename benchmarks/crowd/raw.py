@@ -10,7 +10,7 @@ import psycopg
 from psycopg.types.numeric import Int8
 
 from benchmarks.crowd.stage import GOLD_SHARE, Stage
-from marketplace.core import ids
+from marketplace.core import ids, money
 from tasks import seats, terms
 from tasks.assignments import claiming, handing_in
 
@@ -52,9 +52,10 @@ def _client(stage: Stage, workers: list[int], agreed: terms.Terms, project: int,
 
 def _wanted(standing: claiming.Standing, worker: int, project: int, agreed: terms.Terms, size: int) -> dict[str, Any]:
     gold = min(sum(random.random() < GOLD_SHARE for _ in range(size)), max(1, size - 1), standing.gold_left)
+    fee = money.fee_micros(agreed.price_micros, agreed.fee_bp)
     numbers = {
         **{"cursor": standing.cursor, "claimed": standing.claimed, "worker": worker, "project": project},
-        **{"batch": agreed.batch, "price": agreed.price_micros, "fee": agreed.fee_micros, "lease_s": agreed.lease_s},
+        **{"batch": agreed.batch, "price": agreed.price_micros, "fee": fee, "lease_s": agreed.lease_s},
         **{"priority": standing.priority, "pos": standing.pos, "to_priority": seats.END[0], "to_pos": seats.END[1]},
         **{"size": size, "gold": gold, "guideline": standing.guideline},
     }

@@ -100,6 +100,10 @@ class ProjectTerms(Strict):
     expected_s = serializers.IntegerField(help_text="Seconds a task takes, until that is measured.")
     pilot_size = serializers.IntegerField(help_text="Items of the first batch at most; 0: no pilot.")
     pilot_agreement = serializers.FloatField(help_text="What the pilot must reach before a full batch is published.")
+    grant_days = serializers.IntegerField(help_text="How long a passed practice counts; 0: for good.")
+    grant_accuracy = serializers.FloatField(
+        help_text="It ends where the accuracy is surely below this, and is renewed where it surely is not; 0: neither."
+    )
     pick_column = serializers.CharField(max_length=80, allow_blank=True, help_text="Lets workers pick tasks by it.")
 
 

@@ -35,11 +35,12 @@ TERMS = {  # of ProjectForm, in its units: the project's own unit in seconds or 
     "exam_min": ("exam_s", MINUTE_S),
     "exam_cooldown_h": ("exam_cooldown_s", HOUR_S),
     "pilot_agreement_pct": ("pilot_agreement", 0.01),
+    "grant_accuracy_pct": ("grant_accuracy", 0.01),
 }
 PLACES = {own: name for name, (own, _) in TERMS.items()} | {"text": "guideline"}
 PLAIN_TERMS = (
     *("redundancy_min", "redundancy_max", "page_size", "practice_size", "pick_column", "expected_s", "pilot_size"),
-    *("exam_size", "exam_attempts", "exam_price_micros", "exam_paid_most"),
+    *("exam_size", "exam_attempts", "exam_price_micros", "exam_paid_most", "grant_days"),
 )
 
 
@@ -132,6 +133,19 @@ class ProjectForm(Form):
     )
     pass_mark_pct = forms.FloatField(
         min_value=0, max_value=100, initial=_scaled("pass_mark_pct"), label="Right answers to pass the practice (%)"
+    )
+    grant_days = forms.IntegerField(
+        min_value=0,
+        initial=_initial("grant_days"),
+        label="Days that a passed practice counts",
+        help_text="0: for good.",
+    )
+    grant_accuracy_pct = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        initial=_scaled("grant_accuracy_pct"),
+        label="Accuracy that it lives by (%)",
+        help_text="Workers who are surely less accurate must pass again; for the others it is renewed. 0: neither.",
     )
     gold_share_pct = forms.FloatField(
         min_value=0,

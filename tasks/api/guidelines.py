@@ -19,6 +19,7 @@ from tasks.api import guideline_shapes as shapes
 from tasks.api.batches import OfProject
 from tasks.api.work import WorkView
 from tasks.models import Reopening
+from workers import groups
 
 ASKED = [
     OpenApiParameter("field", str, required=True),
@@ -35,7 +36,8 @@ class WorkGuideline(WorkView):
 
     def get_queryset(self) -> "QuerySet[Guideline]":
         own = Project.objects.filter(pk__in=self.worker().assignments.values("project"))
-        project = get_object_or_404(Project.objects.offered() | own, public_id=self.kwargs["id"])
+        seen = groups.open_to(self.worker(), Project.objects.offered()) | own
+        project = get_object_or_404(seen, public_id=self.kwargs["id"])
         return project.guidelines.prefetch_related("examples")
 
     @extend_schema(operation_id="work_guidelines_get")

@@ -17,6 +17,7 @@ from tasks import conversations
 from tasks.api import messages_shapes as shapes
 from tasks.api.work import WorkView
 from tasks.models import Assignment, Conversation, Message
+from workers import groups
 
 
 class ConversationFilter(filters.FilterSet):
@@ -73,7 +74,7 @@ class Ask(Asking):
         """Ask about a project, or about one task of a page of yours; the requester learns a pseudonym."""
         worker, asked = self.worker(), self.asked(shapes.NewQuestion)
         own = Project.objects.filter(pk__in=worker.assignments.values("project"))
-        project = get_object_or_404(Project.objects.offered() | own, public_id=id)
+        project = get_object_or_404(groups.open_to(worker, Project.objects.offered()) | own, public_id=id)
         if name := asked.pop("assignment", None):
             asked["assignment"] = get_object_or_404(Assignment.objects.visible_to(worker), public_id=name)
         return self.answer(conversations.ask(worker, project, asked.pop("text"), **asked), 201)

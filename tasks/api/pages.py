@@ -77,7 +77,7 @@ def shown(lease: Assignment) -> Page:
         submitted_at=lease.submitted_at,
         active_s=lease.active_s,
         guideline_version=lease.guideline_version,
-        price_micros=agreed.price_micros if lease.purpose == Assignment.Purpose.WORK else 0,
+        price_micros=assignments.price_micros(lease),
         currency=agreed.currency,
         score=lease.score,
         schema=agreed.schema,

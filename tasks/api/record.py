@@ -17,7 +17,7 @@ from tasks.api import record_shapes as shapes
 from tasks.api.batches import download
 from tasks.api.work import WorkView
 from tasks.exports import person as exports
-from workers import records
+from workers import documents
 from workers.models import ForeignRecord
 
 
@@ -75,7 +75,7 @@ class VerifyRecord(WorkView):
     @extend_schema(operation_id="records_verify", request=shapes.DocumentSerializer)
     def post(self, request: Request) -> Response:
         """Whether a record was signed by a site that this one trusts, and what it says. Nothing is kept."""
-        return self.answer(records.told(records.verify(self.asked(shapes.DocumentSerializer)["document"])))
+        return self.answer(documents.told(documents.verify(self.asked(shapes.DocumentSerializer)["document"])))
 
 
 class ForeignRecords(WorkView):
@@ -98,7 +98,7 @@ class ForeignRecords(WorkView):
     @replies.once
     def post(self, request: Request) -> Response:
         """Keep a record from another site with yours; it must name your id here as its holder."""
-        return self.answer(records.keep(self.worker(), self.asked(shapes.DocumentSerializer)["document"]), 201)
+        return self.answer(documents.keep(self.worker(), self.asked(shapes.DocumentSerializer)["document"]), 201)
 
 
 class Erasure(View):

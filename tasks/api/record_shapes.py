@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
 from marketplace.core.signing import MOST_BYTES
-from workers.records import HOLDER_MOST
+from workers.documents import HOLDER_MOST
 
 
 class WorkSerializer(Strict):

@@ -16,7 +16,7 @@ from marketplace.models import ApiKey, Project
 from tasks import reports
 from tasks.api import messages_shapes as shapes
 from tasks.models import Assignment, Message, Report
-from workers import profiles
+from workers import groups, profiles
 
 
 class ReportFilter(filters.FilterSet):
@@ -51,7 +51,7 @@ class MyReports(FilteredView):
         worker = profiles.of(person(self.request))
         own = Project.objects.filter(pk__in=worker.assignments.values("project"))
         return {
-            "project": Project.objects.offered() | own,
+            "project": groups.open_to(worker, Project.objects.offered()) | own,
             "assignment": Assignment.objects.visible_to(worker).select_related("project", "worker"),
             "message": Message.objects.reportable_by(person(self.request)),
         }

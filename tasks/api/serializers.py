@@ -5,10 +5,12 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
+from tasks import assignments
 from tasks.api import teaching_shapes
 from tasks.api.guideline_shapes import GuidelineText
 from tasks.api.rules_shapes import RuleInForceSerializer
 from tasks.models import Answer, Assignment, Decision
+from workers import requirements, tiers
 
 
 class AccessTokenSerializer(Strict):
@@ -31,9 +33,26 @@ class OfferSerializer(Strict):
     practice_size = serializers.IntegerField()
     pass_mark = serializers.FloatField()
     picking = serializers.SerializerMethodField()
+    your_price_micros = serializers.SerializerMethodField(help_text="By the highest tier you hold.")
+    missing = serializers.SerializerMethodField(help_text="What of the requirement you are missing; empty: nothing.")
+
+    def get_your_price_micros(self, project: Any) -> int:
+        return tiers.of(self.context["worker"], project)
+
+    def get_missing(self, project: Any) -> list[str]:
+        return requirements.missing(self.context["worker"], project)
 
     def get_picking(self, project: Any) -> bool:
         return bool(project.pick_column)
+
+
+class RequirementLineSerializer(Strict):
+    """A part of a requirement, and how you stand to it."""
+
+    text = serializers.CharField()
+    state = serializers.ChoiceField([("met", "met"), ("missing", "missing"), ("unknown", "unknown")])
+    note = serializers.CharField(help_text="What to do about it.")
+    is_in_the_way = serializers.BooleanField()
 
 
 class GuidelineVersionSerializer(Strict):
@@ -52,12 +71,13 @@ class OfferDetailSerializer(OfferSerializer):
     guideline = GuidelineText(allow_null=True)
     last_read = serializers.IntegerField(allow_null=True, help_text="The version you acknowledged last.")
     schema = serializers.JSONField()
+    requirement = RequirementLineSerializer(source="requirement_lines", many=True)
     practice = serializers.CharField(help_text="none, needed, done (the exam is next), passed or failed")
     exam = teaching_shapes.StandSerializer()
     training = teaching_shapes.EffortSerializer(many=True, help_text="What comes before paid work: its time and pay.")
     next = serializers.CharField(
         help_text="What to do next: read, lessons, practise, exam, start, begun; or why not: own, away, suspended, "
-        "stopped, wait, failed."
+        "stopped, requirement, wait, failed."
     )
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
     conduct = ConductSerializer(help_text="How the organisation decides about workers.")
@@ -96,7 +116,7 @@ class AssignmentSerializer(Strict):
     score = serializers.FloatField(allow_null=True, help_text="Of a practice or exam.")
 
     def get_price_micros(self, lease: Assignment) -> int:
-        return lease.batch.price_micros if lease.purpose == Assignment.Purpose.WORK else 0
+        return assignments.price_micros(lease)
 
 
 class PageSerializer(AssignmentSerializer):
@@ -230,6 +250,7 @@ class QuoteSerializer(Strict):
     missing_micros = serializers.IntegerField()
     currency = serializers.CharField()
     mode = serializers.CharField()
+    price_most_micros = serializers.IntegerField(help_text="The highest price of one answer, of the highest tier.")
     problems = serializers.ListField(child=serializers.CharField())
 
 

@@ -23,7 +23,7 @@ from tasks.api import serializers as say
 from tasks.batches import latest_guideline
 from tasks.errors import AppealClosed
 from tasks.models import Answer, Appeal, Assignment, Decision
-from workers import guidelines, profiles
+from workers import groups, guidelines, profiles, requirements
 from workers.models import Reliability, Worker
 
 
@@ -44,19 +44,28 @@ class AccessTokens(WorkView):
         return self.answer({"token": token, "expires_in_s": settings.ACCESS_TOKEN_S}, 201)
 
 
-class Offers(WorkView):
-    serializer_class = say.OfferSerializer
+class OfferView(WorkView):
+    """Of the projects that are open for work, those that exist for this worker."""
+
     queryset = Project.objects.offered().select_related("organisation")
+
+    def get_queryset(self) -> "QuerySet[Project]":
+        return groups.open_to(self.worker(), super().get_queryset())
+
+
+class Offers(OfferView):
+    serializer_class = say.OfferSerializer
 
     @extend_schema(operation_id="offers_list", responses=say.OfferSerializer(many=True))
     def get(self, request: Request) -> Response:
-        """Projects that are open for work."""
+        """Projects that are open for work; each says what of its requirement you are missing."""
         return self.page(self.get_queryset())
 
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), "worker": self.worker()}
 
-class Offer(WorkView):
-    queryset = Project.objects.offered().select_related("organisation")
 
+class Offer(OfferView):
     @extend_schema(operation_id="offers_get", responses=say.OfferDetailSerializer)
     def get(self, request: Request, id: str) -> Response:
         """One project with its guideline, and how this worker stands to it."""
@@ -70,12 +79,11 @@ class Offer(WorkView):
         offer.exam = training.stand(self.worker(), offer)
         offer.training = training.efforts(offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
-        return Response(say.OfferDetailSerializer(offer).data)
+        offer.requirement_lines = requirements.lines(self.worker(), offer)
+        return Response(say.OfferDetailSerializer(offer, context={"worker": self.worker()}).data)
 
 
-class Acknowledge(WorkView):
-    queryset = Project.objects.offered()
-
+class Acknowledge(OfferView):
     @extend_schema(operation_id="acknowledge", request=say.GuidelineVersionSerializer, responses={204: None})
     def post(self, request: Request, id: str) -> Response:
         """Say that you have read this version of the guideline, the latest."""
@@ -84,9 +92,8 @@ class Acknowledge(WorkView):
         return Response(status=204)
 
 
-class Practice(WorkView):
+class Practice(OfferView):
     serializer_class = say.PageSerializer
-    queryset = Project.objects.offered()
 
     @extend_schema(operation_id="practise", request=None, responses={200: say.PageSerializer, 201: say.PageSerializer})
     def post(self, request: Request, id: str) -> HttpResponse:

@@ -2,6 +2,17 @@
 
 from tasks.assignments.claiming import claim
 from tasks.assignments.handing_in import submit
-from tasks.assignments.keeping import expire, give_back, keep_draft, pages, renew, seats_of, skip
+from tasks.assignments.keeping import expire, give_back, keep_draft, pages, price_micros, renew, seats_of, skip
 
-__all__ = ["claim", "expire", "give_back", "keep_draft", "pages", "renew", "seats_of", "skip", "submit"]
+__all__ = [
+    "claim",
+    "expire",
+    "give_back",
+    "keep_draft",
+    "pages",
+    "price_micros",
+    "renew",
+    "seats_of",
+    "skip",
+    "submit",
+]

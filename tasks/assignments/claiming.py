@@ -12,9 +12,17 @@ from marketplace.core import clock, statements
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Organisation, Project
 from tasks import gold, seats, terms
-from tasks.errors import GuidelineUnread, NoTaskAvailable, OwnWork, PracticeNeeded, Stopped, WorkerSuspended
+from tasks.errors import (
+    GuidelineUnread,
+    NoTaskAvailable,
+    OwnWork,
+    PracticeNeeded,
+    RequirementNotMet,
+    Stopped,
+    WorkerSuspended,
+)
 from tasks.models import Assignment, Cursor
-from workers import guidelines, profiles, qualifications, standings
+from workers import groups, guidelines, profiles, qualifications, requirements, standings, tiers
 from workers.models import Worker
 
 WINDOWS = 8  # of open tasks that one claim looks through; the next claim goes on from there
@@ -27,6 +35,7 @@ LOOK = f"""
 SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
     EXISTS (SELECT FROM marketplace_membership m WHERE m.user_id = w.user_id AND m.organisation_id = p.organisation_id),
     {qualifications.MEETS}, {standings.STOPPED_UNTIL}, {standings.PAGE_MOST}, {guidelines.UNREAD}, {guidelines.LATEST},
+    p.requirement, p.organisation_id, p.is_private AND NOT {groups.IS_AMONG},
     (SELECT a.id FROM tasks_assignment a
      WHERE a.worker_id = w.id AND a.project_id = p.id AND a.purpose = 'work' AND a.state = 'open'),
     b.id, b.queue_epoch, b.gold_taken < b.gold_bought, c.id, c.priority, c.pos, c.lap, c.claimed, c.gold_left,
@@ -50,6 +59,9 @@ class Standing(NamedTuple):
     page_most: int | None
     unread: int | None
     guideline: int | None
+    requirement: str | None
+    organisation: int
+    is_hidden: bool
     lease: int | None
     batch: int | None
     queue_epoch: int
@@ -71,8 +83,8 @@ def claim(
 
     tasks   fewer than a whole page, if wanted
     pick    values of the project's pick column, where it allows picking; such answers are marked self-selected
-    raises  NoTaskAvailable, GuidelineUnread, PracticeNeeded, Stopped, WorkerSuspended, OwnWork,
-            NotFound (never published, or over),
+    raises  NoTaskAvailable, GuidelineUnread, PracticeNeeded, RequirementNotMet, Stopped, WorkerSuspended, OwnWork,
+            NotFound (never published, or over, or for groups they are not in),
             Invalid (picking is not allowed)
     """
     try:
@@ -94,7 +106,9 @@ def _claim(worker: Worker, project: Project, tasks: int | None, pick: Sequence[s
         raise NotFound()
     if standings[0].lease:
         return Assignment.objects.get(pk=standings[0].lease)
-    _may_work(standings[0])
+    if standings[0].is_hidden:
+        raise NotFound()
+    _may_work(standings[0], worker, project)
     is_all_seen = True
     for standing in standings:
         if standing.batch is not None:
@@ -105,13 +119,15 @@ def _claim(worker: Worker, project: Project, tasks: int | None, pick: Sequence[s
     return RETRY_S if is_all_seen else SOON_S
 
 
-def _may_work(standing: Standing) -> None:
+def _may_work(standing: Standing, worker: Worker, project: Project) -> None:
     if not standing.is_active:
         raise WorkerSuspended()
     if standing.is_own:
         raise OwnWork()
     if standing.stopped_until:
         raise Stopped(until=standing.stopped_until.isoformat())
+    if standing.requirement and not requirements.meets(worker.pk, standing.organisation, standing.requirement):
+        raise RequirementNotMet(missing=requirements.missing(worker, Project.objects.get(pk=project.pk)))
     if standing.unread:
         raise GuidelineUnread(f"read version {standing.unread} of the guideline first", version=standing.unread)
     if not standing.meets:
@@ -125,15 +141,17 @@ def _wanted(
     agreed = terms.of(standing.batch)
     if pick is not None and not agreed.pick_column:
         raise Invalid("this project does not let workers pick their tasks")
-    cursor, claimed = standing.cursor or _new_cursor(worker, project, standing.batch), standing.claimed or 0
+    cursor, claimed = standing.cursor or _new_cursor(worker, standing), standing.claimed or 0
     size = min(tasks or agreed.page_size, agreed.page_size, standing.page_most or agreed.page_size)
     golden = gold.due(agreed, worker.pk, claimed, size, standing.gold_rate) if pick is None else 0
     if golden > (standing.gold_left or 0):
         golden = gold.allot(cursor, standing.batch, golden) if standing.has_gold else standing.gold_left or 0
+    price_micros = tiers.price_micros(worker.pk, agreed.price_micros, agreed.tiers)
     return seats.Wanted(
         worker=worker.pk,
         project=project.pk,
         terms=agreed,
+        price_micros=price_micros,
         cursor=cursor,
         claimed=claimed,
         guideline=standing.guideline or 0,
@@ -144,10 +162,12 @@ def _wanted(
     )
 
 
-def _new_cursor(worker: Worker, project: Project, batch: int) -> int:
-    profiles.introduce(worker, Organisation.objects.get(projects=project.pk))
-    Cursor.objects.bulk_create([Cursor(worker=worker, batch_id=batch)], ignore_conflicts=True)
-    return Cursor.objects.values_list("pk", flat=True).get(worker=worker, batch=batch)
+def _new_cursor(worker: Worker, standing: Standing) -> int:
+    assert standing.batch is not None
+    known = Worker.objects.get(pk=worker.pk)  # of the one who claims, no more than the key may be there
+    profiles.introduce(known, Organisation.objects.get(pk=standing.organisation))
+    Cursor.objects.bulk_create([Cursor(worker=worker, batch_id=standing.batch)], ignore_conflicts=True)
+    return Cursor.objects.values_list("pk", flat=True).get(worker=worker, batch=standing.batch)
 
 
 def _from_batch(wanted: seats.Wanted, standing: Standing) -> tuple[Assignment | None, bool]:

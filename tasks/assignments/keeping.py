@@ -7,7 +7,7 @@ from django.db import transaction
 
 from marketplace.core import clock, statements, states
 from marketplace.core.errors import IllegalMove, Invalid, NotFound
-from tasks import seats, training
+from tasks import seats, terms, training
 from tasks.errors import LeaseEnded
 from tasks.models import BEGINNING, Answer, Assignment
 
@@ -43,6 +43,17 @@ def renew(assignment: Assignment, active_s: int) -> Assignment:
         raise LeaseEnded(f"the assignment is {found.state}") if found else NotFound()
     assignment.leased_until, assignment.active_s = kept[0]
     return assignment
+
+
+def price_micros(assignment: Assignment) -> int:
+    """What each answer of a page pays its worker: nothing in practice, and by their tier where there are tiers."""
+    if assignment.purpose != Assignment.Purpose.WORK:
+        return 0
+    agreed = terms.of(assignment.batch_id)
+    if assignment.price_micros is None and agreed.tiers:
+        held = Answer.objects.filter(assignment=assignment.pk).order_by("position")
+        assignment.price_micros = held.values_list("price_micros", flat=True).first()
+    return agreed.price_micros if assignment.price_micros is None else assignment.price_micros
 
 
 def keep_draft(assignment: Assignment, draft: Any) -> Assignment:

@@ -5,6 +5,7 @@ from typing import Self
 from django.db import models
 from django.db.models import F, Q
 
+from marketplace.core import money
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Dataset, Mode, Project, User
@@ -62,6 +63,7 @@ class Batch(models.Model):
     expected_s = models.PositiveIntegerField(default=30)
     pilot_size = models.PositiveIntegerField(default=0, help_text="Of a pilot: its most items; 0: no pilot.")
     pick_column = models.CharField(max_length=80, blank=True)
+    tiers = models.JSONField(default=list)
     items = models.BigIntegerField(default=0, help_text="Items that became tasks to answer.")
     filled_to = models.BigIntegerField(default=0, help_text="The last item the filling job has come to.")
     gold_bought = models.BigIntegerField(default=0)
@@ -102,6 +104,12 @@ class Batch(models.Model):
     def subject(self) -> str:
         """The name of this batch in the ledger."""
         return f"batch:{self.pk}"
+
+    @property
+    def seat_most_micros(self) -> int:
+        """What one answer may cost at most, with its fee: that of the highest tier."""
+        price_micros = max(self.price_micros, *(tier["price_micros"] for tier in self.tiers), 0)
+        return price_micros + money.fee_micros(price_micros, self.fee_bp)
 
 
 class Figures(models.Model):

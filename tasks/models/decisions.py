@@ -187,6 +187,8 @@ class Decision(models.Model):
     standing = models.OneToOneField(Standing, models.PROTECT, null=True, related_name="+")
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", help_text="What it ended.")
 
+    counted = models.BooleanField(default=False, help_text="A rejection that is final, in its worker's record.")
+
     objects = DecisionQuerySet.as_manager()
 
     class Meta:
@@ -218,6 +220,12 @@ class Decision(models.Model):
             models.Index(fields=["contestable_until"], condition=Q(state="standing"), name="decision_contestable"),
             models.Index(fields=["organisation", "id"], condition=Q(state="proposed"), name="decision_proposed"),
             models.Index(fields=["rule", "worker"], condition=Q(rule__isnull=False), name="decision_of_rule"),
+            models.Index(
+                fields=["contestable_until"],
+                condition=Q(kind="reject", state="standing", counted=False),
+                name="decision_to_count",
+            ),
+            models.Index(fields=["id"], condition=Q(state="overturned", counted=True), name="decision_to_uncount"),
         ]
 
     def __str__(self) -> str:

@@ -135,6 +135,7 @@ class Assignment(models.Model):
     objects = AssignmentQuerySet.as_manager()
     is_new = False  # set on the object that a claim has just made, as is what it shows
     seats: "list[Any] | None" = None
+    price_micros: "int | None" = None
     refused: "list[int]" = []  # set on one that is handed in: positions that came too late
 
     class Meta:

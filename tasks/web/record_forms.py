@@ -7,7 +7,7 @@ from django import forms
 from marketplace.core.signing import MOST_BYTES
 from marketplace.models import Organisation
 from marketplace.web.forms import Form
-from workers.records import HOLDER_MOST
+from workers.documents import HOLDER_MOST
 
 
 class SignForm(Form):

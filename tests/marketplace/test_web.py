@@ -51,6 +51,8 @@ TYPED = {
     "pilot_size": "0",
     "pilot_agreement_pct": "70",
     "pass_mark_pct": "80",
+    "grant_days": "0",
+    "grant_accuracy_pct": "0",
     "gold_share_pct": "10",
     "accept_after_h": "72",
     "appeal_window_days": "14",

@@ -96,6 +96,12 @@ DAMAGE = {
     "an answer is superseded that nobody handed in as work": [
         ["UPDATE tasks_answer SET superseded_at = now() WHERE state = 'leased'"],
     ],
+    "a worker's record is not what was paid and finally rejected": [
+        ["UPDATE workers_record SET approved = approved + 1 WHERE organisation_id IS NULL"],
+        ["UPDATE workers_record SET rejected = rejected + 1 WHERE organisation_id IS NOT NULL"],
+        ["DELETE FROM workers_record"],
+        ["UPDATE tasks_decision SET counted = true"],
+    ],
     "reliability is not what its evidence comes to": [
         ["UPDATE workers_reliability SET correct = correct + 1"],
         ["UPDATE workers_reliability SET correct_sum = correct_sum + 1"],

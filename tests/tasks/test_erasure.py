@@ -26,8 +26,8 @@ from tests import make
 from tests.conftest import signed_in
 from tests.payments import made
 from tests.tasks import work
-from tests.workers.test_records import from_elsewhere
-from workers import notices, profiles, records
+from tests.workers.test_documents import from_elsewhere
+from workers import documents, notices, profiles
 from workers.models import Worker
 
 pytestmark = pytest.mark.django_db
@@ -104,7 +104,7 @@ def lived(user: User, settings: Any) -> Batch:
     accounts.remove_member(batch.project.organisation.memberships.get(user=user), rita)
     accounts.add_member(make.organisation(make.user("olga")), ADDRESS, "reviewer", make.user("olga"))
     notices.tell(user, "other", TYPED["notice"], TYPED["notice"])
-    records.keep(worker, from_elsewhere(settings, profiles.of(make.user("there")), holder=worker.public_id))
+    documents.keep(worker, from_elsewhere(settings, profiles.of(make.user("there")), holder=worker.public_id))
     kind = ContentType.objects.get_for_model(User)
     LogEntry.objects.create(user=ada, content_type=kind, object_id=str(user.pk), object_repr=NAME, action_flag=CHANGE)
     LogEntry.objects.create(user=ada, object_id="1", object_repr=SECOND, action_flag=CHANGE)

@@ -18,8 +18,8 @@ from tasks.models import Answer, Batch, Decision
 from tests import make
 from tests.conftest import signed_in
 from tests.tasks import work
-from tests.workers.test_records import from_elsewhere
-from workers import profiles, records
+from tests.workers.test_documents import from_elsewhere
+from workers import documents, profiles
 from workers.models import ForeignRecord, Reliability, Worker
 
 pytestmark = pytest.mark.django_db
@@ -68,10 +68,10 @@ def test_decisions_stand_with_what_came_of_them(wes_at_work):
 
 def test_only_final_decisions_are_signed(wes_at_work):
     wes, _ = wes_at_work
-    said = records.verify(record.portable(wes))["record"]["decisions"]
+    said = documents.verify(record.portable(wes))["record"]["decisions"]
     assert said == [{"kind": "reject", "state": "overturned", "appeal": "upheld", "count": 1}]
     Decision.objects.update(contestable_until="2020-01-01T00:00:00Z")
-    assert len(records.verify(record.portable(wes))["record"]["decisions"]) == 3
+    assert len(documents.verify(record.portable(wes))["record"]["decisions"]) == 3
 
 
 def test_practice_is_no_work(wes):
@@ -170,12 +170,12 @@ def test_the_api_says_the_same(wes_at_work):
 def test_a_signed_record_names_only_the_organisations_that_were_ticked(wes_at_work):
     wes, batch = wes_at_work
     home = batch.project.organisation
-    bare = records.verify(record.portable(wes))["record"]
+    bare = documents.verify(record.portable(wes))["record"]
     assert home.name not in json.dumps(bare)
     assert batch.project.title not in json.dumps(bare)
     assert bare["work"]["handed_in"] == 10
     assert set(bare["accuracy"]["by_kind_of_work"]) == {"choice"}
-    named = records.verify(record.portable(wes, [home, make.organisation(make.user("olga"))]))["record"]
+    named = documents.verify(record.portable(wes, [home, make.organisation(make.user("olga"))]))["record"]
     assert named["organisations"] == [home.name]
 
 
@@ -185,7 +185,7 @@ def test_the_page_signs_and_another_site_can_verify_it_by_the_published_keys(wes
     typed = {"organisations": [batch.project.organisation.name], "holder": "wrk_there"}
     document = client.post(reverse("record-sign"), typed).content.decode()
     published = Client().get("/.well-known/manyhands-record.json").json()
-    claims = records.checked(document, {published["issuer"]: published["keys"]})
+    claims = documents.checked(document, {published["issuer"]: published["keys"]})
     assert claims["holder"] == "wrk_there"
     assert claims["record"]["organisations"] == [batch.project.organisation.name]
     assert "signed this on" in client.post(reverse("record-verify"), {"document": document}).content.decode()

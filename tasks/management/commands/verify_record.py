@@ -7,7 +7,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from marketplace.core import signing
-from workers import records
+from workers import documents
 
 
 class Command(BaseCommand):
@@ -21,7 +21,7 @@ class Command(BaseCommand):
         try:
             with Path(options["file"]).open() as file:
                 document = file.read(signing.MOST_BYTES + 2)  # one more, and one for the end of the line
-            told = records.told(_verified(document, options["key"]))
+            told = documents.told(_verified(document, options["key"]))
         except (OSError, ValueError) as error:
             raise CommandError(str(error)) from error
         except signing.NotVerified as refusal:
@@ -33,8 +33,8 @@ class Command(BaseCommand):
 def _verified(document: str, key: str | None) -> signing.Claims:
     """By these keys, whoever the issuer is, or by those that the settings trust."""
     if key is None:
-        return records.verify(document)
-    return records.checked(document, _Anybody(signing.keys_of(json.loads(Path(key).read_text()))))
+        return documents.verify(document)
+    return documents.checked(document, _Anybody(signing.keys_of(json.loads(Path(key).read_text()))))
 
 
 class _Anybody(dict[str, list[signing.Jwk]]):

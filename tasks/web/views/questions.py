@@ -16,7 +16,7 @@ from tasks import conversations
 from tasks.models import Answer, Assignment, Conversation
 from tasks.web import shown
 from tasks.web.message_forms import AskForm, PromoteForm, ReplyForm
-from workers import profiles
+from workers import groups, profiles
 
 NAME_SHOWN = 10  # of a pseudonym; as much as tells workers apart
 STATES = [(Conversation.State.OPEN, "To answer"), (Conversation.State.ANSWERED, "Answered"), ("closed", "Closed")]
@@ -164,7 +164,8 @@ def _thread(request: HttpRequest, found: Conversation, side: str, more: dict[str
 def offered_or_worked(request: HttpRequest, project: str) -> Project:
     """One that is offered, or in which this person has worked before."""
     own = Project.objects.filter(pk__in=profiles.of(person(request)).assignments.values("project"))
-    return get_object_or_404((Project.objects.offered() | own).select_related("organisation"), public_id=project)
+    seen = groups.open_to(profiles.of(person(request)), Project.objects.offered() | own)
+    return get_object_or_404(seen.select_related("organisation"), public_id=project)
 
 
 def own_task(request: HttpRequest, assignment: str, position: int) -> Answer:

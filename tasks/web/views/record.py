@@ -15,7 +15,7 @@ from tasks import record
 from tasks.exports import person as exports
 from tasks.web import chart
 from tasks.web.record_forms import SignForm, VerifyForm
-from workers import profiles, records, scoring
+from workers import documents, profiles, scoring
 
 DRAWN = 12
 FILE = "manyhands-record.jws"
@@ -73,9 +73,9 @@ def verify(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         document = form.cleaned_data["document"]
         with refusals_in(form):
-            claims = records.verify(document)
+            claims = documents.verify(document)
             if request.POST.get("verb") == "keep":
-                records.keep(worker, document)
+                documents.keep(worker, document)
                 messages.success(request, f"It is kept with your record, as said by {claims['iss']}.")
                 return redirect("record")
     is_ours = claims.get("iss") == settings.SITE_URL
@@ -85,7 +85,7 @@ def verify(request: HttpRequest) -> HttpResponse:
         {
             "form": form,
             "worker": worker,
-            "claims": claims and records.told(claims),
+            "claims": claims and documents.told(claims),
             "may_keep": bool(claims) and not is_ours and claims.get("holder") == worker.public_id,
             "issuers": sorted(settings.TRUSTED_RECORD_ISSUERS),
             "site": settings.SITE_URL,
@@ -95,7 +95,7 @@ def verify(request: HttpRequest) -> HttpResponse:
 
 def keys(request: HttpRequest) -> JsonResponse:
     """The public keys with which this site's records can be verified (JWKS)."""
-    return JsonResponse({"issuer": settings.SITE_URL, "keys": records.own_keys()})
+    return JsonResponse({"issuer": settings.SITE_URL, "keys": documents.own_keys()})
 
 
 def how_judged(request: HttpRequest) -> HttpResponse:

@@ -14,7 +14,7 @@ from tasks import assignments, decisions, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
 from tasks.web import shown
 from tasks.web.views.questions import offered_or_worked
-from workers import guidelines, profiles
+from workers import groups, guidelines, profiles, requirements, tiers
 
 
 @login_required
@@ -22,14 +22,16 @@ def work(request: HttpRequest) -> HttpResponse:
     """What there is to do for this person, and the pages they have begun."""
     worker = profiles.of(person(request))
     batches = Batch.objects.workable().values("project")
-    offered = Project.objects.offered().filter(pk__in=batches).select_related("organisation")
+    offered = groups.open_to(worker, Project.objects.offered().filter(pk__in=batches)).select_related("organisation")
     page = page_of(request, offered.exclude(organisation__memberships__user=person(request)))
     medians = pace.medians(project.pk for project in page["rows"])
     for project in page["rows"]:
         project.exam = training.stand(worker, project).state
         project.practice = training.status(worker, project)
         project.median_s = medians.get(project.pk)
-        project.hourly_micros = pace.hourly_micros(project.price_micros, project.median_s)
+        project.your_price_micros = tiers.of(worker, project)
+        project.hourly_micros = pace.hourly_micros(project.your_price_micros, project.median_s)
+        project.missing = requirements.missing(worker, project)
     begun = Assignment.objects.visible_to(worker).filter(state=Assignment.State.OPEN).select_related("project")
     return render(request, "tasks/work.html", {"page": page, "begun": begun, "worker": worker})
 
@@ -39,6 +41,7 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
     """One project as a worker sees it before beginning."""
     worker = profiles.of(person(request))
     found = offered_or_worked(request, project)
+    price_micros = tiers.of(worker, found)
     median_s = pace.medians([found.pk]).get(found.pk)
     guideline, step = found.guidelines.first(), way_in.next_step(worker, found)
     return render(
@@ -55,7 +58,10 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
             "efforts": training.efforts(found),
             "lessons": training.progress(worker, found),
             "median_s": median_s,
-            "hourly_micros": pace.hourly_micros(found.price_micros, median_s),
+            "price_micros": price_micros,
+            "hourly_micros": pace.hourly_micros(price_micros, median_s),
+            "lines": requirements.lines(worker, found),
+            "tiers": tiers.shown(found),
         },
     )
 

@@ -9,9 +9,9 @@ from marketplace.core import signing
 from marketplace.core.errors import Invalid
 from marketplace.core.signing import NotVerified
 from tests import make
-from workers import profiles, records
+from workers import documents, profiles
+from workers.documents import NoSigningKey, NotYours
 from workers.models import ForeignRecord, Worker
-from workers.records import NoSigningKey, NotYours
 
 pytestmark = pytest.mark.django_db
 
@@ -35,7 +35,7 @@ def from_elsewhere(settings, subject: Worker, *, holder: str = "", **facts) -> s
     """A record that another site signed, which the operator of this one trusts."""
     here = settings.SITE_URL, settings.RECORD_SIGNING_KEY
     settings.SITE_URL, settings.RECORD_SIGNING_KEY = ELSEWHERE, THEIRS
-    document = records.sign(subject, {**FACTS, **facts}, holder)
+    document = documents.sign(subject, {**FACTS, **facts}, holder)
     settings.SITE_URL, settings.RECORD_SIGNING_KEY = here
     settings.TRUSTED_RECORD_ISSUERS = {ELSEWHERE: [signing.jwk(THEIRS.public_key())]}
     return document
@@ -43,16 +43,16 @@ def from_elsewhere(settings, subject: Worker, *, holder: str = "", **facts) -> s
 
 def test_a_record_says_who_signed_it_of_whom_and_until_when(worker, settings):
     settings.RECORD_VALID_DAYS = 30
-    claims = records.verify(records.sign(worker, FACTS))
+    claims = documents.verify(documents.sign(worker, FACTS))
     assert (claims["iss"], claims["sub"]) == (settings.SITE_URL, worker.public_id)
     assert claims["exp"] - claims["iat"] == 30 * 86400
     assert claims["record"] == {"version": 1, **FACTS}
-    assert settings.SITE_URL in records.told(claims)["said"]
+    assert settings.SITE_URL in documents.told(claims)["said"]
 
 
 def test_a_record_says_nothing_of_the_person(worker):
-    document = records.sign(worker, FACTS)
-    text = str(records.verify(document))
+    document = documents.sign(worker, FACTS)
+    text = str(documents.verify(document))
     assert worker.user.email not in text
     assert worker.user.name not in text
     assert worker.user.public_id not in text
@@ -61,25 +61,25 @@ def test_a_record_says_nothing_of_the_person(worker):
 def test_without_a_key_nothing_is_signed(worker, settings):
     settings.RECORD_SIGNING_KEY = None
     with pytest.raises(NoSigningKey):
-        records.sign(worker, FACTS)
-    assert records.own_keys() == []
+        documents.sign(worker, FACTS)
+    assert documents.own_keys() == []
 
 
 def test_records_of_a_key_that_was_replaced_still_verify(worker, settings):
-    document, old = records.sign(worker, FACTS), signing.jwk(settings.RECORD_SIGNING_KEY.public_key())
+    document, old = documents.sign(worker, FACTS), signing.jwk(settings.RECORD_SIGNING_KEY.public_key())
     settings.RECORD_SIGNING_KEY = signing.derived("the next key")
     with pytest.raises(NotVerified):
-        records.verify(document)
+        documents.verify(document)
     settings.RECORD_OLD_KEYS = [old]
-    assert records.verify(document)["sub"] == worker.public_id
-    assert len(records.own_keys()) == 2
+    assert documents.verify(document)["sub"] == worker.public_id
+    assert len(documents.own_keys()) == 2
 
 
 def test_a_record_from_elsewhere_is_kept_once_with_its_holder(worker, settings):
     there = profiles.of(make.user("someone"))
     document = from_elsewhere(settings, there, holder=worker.public_id)
-    kept = records.keep(worker, document)
-    assert records.keep(worker, f"\n{document}\n") == kept
+    kept = documents.keep(worker, document)
+    assert documents.keep(worker, f"\n{document}\n") == kept
     assert (kept.issuer, kept.subject, kept.facts["work"]["accepted"]) == (ELSEWHERE, there.public_id, 10)
     assert kept.expires_at > kept.verified_at >= kept.issued_at
 
@@ -87,32 +87,32 @@ def test_a_record_from_elsewhere_is_kept_once_with_its_holder(worker, settings):
 def test_nobody_keeps_a_record_of_somebody_else(worker, settings):
     for holder in ("", profiles.of(make.user("sam")).public_id):
         document = from_elsewhere(settings, worker, holder=holder)
-        assert records.verify(document)["iss"] == ELSEWHERE
+        assert documents.verify(document)["iss"] == ELSEWHERE
         with pytest.raises(NotYours):
-            records.keep(worker, document)
+            documents.keep(worker, document)
     assert not ForeignRecord.objects.exists()
 
 
 def test_a_record_from_here_is_not_kept_again(worker):
     with pytest.raises(Invalid, match="from here"):
-        records.keep(worker, records.sign(worker, FACTS, worker.public_id))
+        documents.keep(worker, documents.sign(worker, FACTS, worker.public_id))
 
 
 def test_a_site_that_the_operator_does_not_trust_is_not_believed(worker, settings):
     document = from_elsewhere(settings, worker, holder=worker.public_id)
     settings.TRUSTED_RECORD_ISSUERS = {}
     with pytest.raises(NotVerified):
-        records.keep(worker, document)
+        documents.keep(worker, document)
 
 
 def test_a_trusted_site_signs_nothing_in_the_name_of_this_one(worker, settings):
     from_elsewhere(settings, worker)
     key = settings.RECORD_SIGNING_KEY
     settings.RECORD_SIGNING_KEY = THEIRS
-    forged = records.sign(worker, FACTS)
+    forged = documents.sign(worker, FACTS)
     settings.RECORD_SIGNING_KEY = key
     with pytest.raises(NotVerified):
-        records.verify(forged)
+        documents.verify(forged)
 
 
 @pytest.mark.parametrize(
@@ -127,12 +127,12 @@ def test_a_trusted_site_signs_nothing_in_the_name_of_this_one(worker, settings):
 )
 def test_what_is_no_record_is_refused_whoever_signed_it(worker, settings, facts):
     with pytest.raises(NotVerified, match="version 1"):
-        records.verify(from_elsewhere(settings, worker, **facts))
+        documents.verify(from_elsewhere(settings, worker, **facts))
 
 
 def test_too_long_a_record_is_not_signed(worker):
     with pytest.raises(Invalid, match="too long"):
-        records.sign(worker, {**FACTS, "organisations": ["x" * 70_000]})
+        documents.sign(worker, {**FACTS, "organisations": ["x" * 70_000]})
 
 
 def test_the_command_verifies_a_file(worker, settings, tmp_path, capsys):
