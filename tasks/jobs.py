@@ -16,11 +16,11 @@ from tasks import (
     gold_pool,
     grants,
     reconsidering,
-    records,
     reopening,
     rules,
     settlement,
     tallies,
+    totals,
     training,
 )
 from tasks.models import Batch
@@ -107,7 +107,7 @@ def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
 
 
 def record() -> bool:
-    return records.count()
+    return totals.count()
 
 
 def review_grants() -> bool:

@@ -5,7 +5,7 @@ from django.db import connection, transaction
 from payments import ledger
 from payments.models import Reserve
 from tasks.models import Batch
-from workers import records
+from workers import totals
 
 SETTLE_STEP = 50_000  # so that few workers are paid by many transfers; about a second
 
@@ -62,6 +62,6 @@ def _pay(batch: int, sums: Sums, answers: list[int]) -> None:
     facts = {"project": reserve.project.public_id, "answers": len(answers)}
     entry = ledger.post_settlement(f"settle:{batch}:{answers[0]}", reserve.account, rewards, fee_micros, facts=facts)
     home = reserve.project.organisation_id
-    records.add((home, worker, len(given), 0) for _, _, _, given, worker in sums)
+    totals.add((home, worker, len(given), 0) for _, _, _, given, worker in sums)
     with connection.cursor() as sql:
         sql.execute("UPDATE tasks_answer SET entry_id = %s WHERE id = ANY(%s)", [entry.pk, answers])

@@ -278,7 +278,7 @@ class Audience(models.Model):
 class Record(models.Model):
     """How many of a worker's answers were decided for good, in one organisation; without one: on the whole site.
 
-    Derived: `tasks.records.recount` gives the same from the answers and decisions alone.
+    Derived: `tasks.totals.recount` gives the same from the answers and decisions alone.
     """
 
     worker = models.ForeignKey(Worker, models.CASCADE, related_name="records", db_index=False)

@@ -15,7 +15,7 @@ from marketplace.core import replies
 from marketplace.models import ApiKey
 from tasks.api import qualifications_shapes as shapes
 from tasks.api.work import WorkView
-from workers import credentials, groups, profiles, qualifications, records
+from workers import credentials, groups, profiles, qualifications, totals
 from workers.models import CredentialRequest, Grant, GroupMember, Invitation, Qualification
 
 
@@ -36,7 +36,7 @@ class Profile(WorkView):
     def told(self) -> Response:
         worker = self.worker()
         facts = {"languages": worker.languages, "country": worker.country}
-        return self.answer({**facts, "record": records.share(worker)})
+        return self.answer({**facts, "record": totals.share(worker)})
 
 
 class MyGrants(WorkView):

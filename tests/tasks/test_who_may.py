@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.urls import reverse
 
-from marketplace import projects
+from marketplace import guidelines
 from marketplace.core.errors import Forbidden, NotFound
 from marketplace.models import Project
 from tasks import assignments, conversations, way_in
@@ -60,7 +60,7 @@ def test_a_page_that_is_out_stays_when_the_requirement_changes(project, worker, 
 
 def test_it_is_asked_after_the_stop_and_before_the_guideline(project, worker, rita):
     requirements.require(project, rita, GERMANY)
-    projects.write_guideline(project, rita, "# Look")
+    guidelines.write(project, rita, "# Look")
     stop = standings.put(worker, Standing.Kind.STOPPED, project=project)
     with pytest.raises(OwnWork):
         assignments.claim(profiles.of(rita), project)

@@ -14,7 +14,7 @@ from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.models import Organisation, Project
 from tests import make
 from tests.tasks import work
-from workers import groups, profiles, qualifications, records, requirements, standings
+from workers import groups, profiles, qualifications, requirements, standings, totals
 from workers.models import Grant, Standing, Worker
 from workers.requirements import compiling
 
@@ -225,7 +225,7 @@ def test_answers_are_counted_in_the_organisation_or_on_the_site(lab, project, wo
     for how, to in (("LessThan", 1), ("EqualTo", 0), ("NotEqualTo", 1), ("In", [0, 5]), ("LessThanOrEqualTo", 0)):
         assert asked(project, leaf("answers", how, to), worker) == "met*", how  # who has done nothing has done 0
     assert asked(project, leaf("answers", "GreaterThanOrEqualTo", 1), worker) == "missing"
-    records.add([(lab.pk, worker.pk, 3, 0), (other.pk, worker.pk, 2, 1)])
+    totals.add([(lab.pk, worker.pk, 3, 0), (other.pk, worker.pk, 2, 1)])
     assert asked(project, leaf("answers", "EqualTo", 5), worker) == "met*"
     assert asked(project, leaf("answers", "EqualTo", 3, **here), worker) == "met*"
     assert asked(project, leaf("answers", "GreaterThan", 3, **here), worker) == "missing"
@@ -238,12 +238,12 @@ def test_below_so_many_decided_answers_the_approved_share_is_unknown_and_keeps_n
     wanted = leaf("approved_share", "GreaterThanOrEqualTo", 0.9)
     denied = {"not": leaf("approved_share", "LessThan", 0.9)}
     assert asked(project, wanted, worker) == asked(project, denied, worker) == "unknown*"
-    records.add([(lab.pk, worker.pk, 0, least - 1)])
+    totals.add([(lab.pk, worker.pk, 0, least - 1)])
     assert asked(project, wanted, worker) == asked(project, denied, worker) == "unknown*"
     assert asked(project, {"any": [denied, leaf("country", "EqualTo", "DE")]}, worker) == "unknown*"
-    records.add([(lab.pk, worker.pk, 0, 1)])
+    totals.add([(lab.pk, worker.pk, 0, 1)])
     assert asked(project, wanted, worker) == asked(project, denied, worker) == "missing"
-    records.add([(lab.pk, worker.pk, 9 * least, 0)])  # exactly nine of ten
+    totals.add([(lab.pk, worker.pk, 9 * least, 0)])  # exactly nine of ten
     assert asked(project, wanted, worker) == asked(project, denied, worker) == "met*"
     assert asked(project, leaf("approved_share", "GreaterThan", 0.9), worker) == "missing"
 

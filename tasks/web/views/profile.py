@@ -11,7 +11,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from marketplace.core import clock
 from marketplace.web.edge import action, page_of, person
 from tasks.web import qualification_forms as typed
-from workers import credentials, groups, profiles, qualifications, records
+from workers import credentials, groups, profiles, qualifications, totals
 from workers.models import CredentialRequest, Grant, Qualification, Worker
 
 LANGUAGES_SHOWN = 5
@@ -34,7 +34,7 @@ def mine(request: HttpRequest) -> HttpResponse:
         "invitations": groups.invitations_of(person(request)),
         "country": country,
         "languages": languages,
-        "record": records.share(worker),
+        "record": totals.share(worker),
     }
     return render(request, "tasks/my_qualifications.html", context)
 

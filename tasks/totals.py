@@ -10,7 +10,7 @@ from django.db.models import Count
 from marketplace.core import clock
 from tasks.batches import COMMITTED_WITHIN
 from tasks.models import Answer, Decision
-from workers import records
+from workers import totals
 from workers.models import Record
 
 STEP = 1_000
@@ -38,7 +38,7 @@ def count(limit: int = STEP) -> bool:
     _mark(final, True)
     _mark(overturned, False)
     sums = [(home, worker, 0, 1) for _, worker, home in final]
-    records.add(sums + [(home, worker, 0, -1) for _, worker, home in overturned])
+    totals.add(sums + [(home, worker, 0, -1) for _, worker, home in overturned])
     return limit in (len(final), len(overturned))
 
 
@@ -59,7 +59,7 @@ def replace(organisation: int) -> None:
     before = {row.worker_id: (row.approved, row.rejected) for row in kept}
     after = recount(organisation)
     sums = ((worker, before.get(worker, (0, 0)), after.get(worker, (0, 0))) for worker in sorted({*before, *after}))
-    records.add((organisation, worker, new[0] - old[0], new[1] - old[1]) for worker, old, new in sums if old != new)
+    totals.add((organisation, worker, new[0] - old[0], new[1] - old[1]) for worker, old, new in sums if old != new)
 
 
 def _mark(rows: Rows, counted: bool) -> None:

@@ -6,11 +6,10 @@ import pytest
 
 from marketplace.core import clock
 from marketplace.models import Organisation
-from tasks import appeals, decisions, records, settlement
+from tasks import appeals, decisions, settlement, totals
 from tasks.models import Answer, Decision
 from tests import make
 from tests.tasks import work
-from workers import records as totals
 from workers.models import Record, Worker
 
 pytestmark = pytest.mark.django_db
@@ -56,11 +55,11 @@ def test_what_is_accepted_or_excluded_counts_when_it_is_paid_and_what_waits_does
 def test_a_rejection_counts_only_when_it_can_no_longer_be_contested(batch, worker, rita):
     work.work(worker, batch)
     decision = decisions.reject(answers()[0], rita, "wrong", "No.")
-    assert not records.count()
+    assert not totals.count()
     assert counted(worker) == (0, 0)
     over(decision)
-    records.count()
-    records.count()
+    totals.count()
+    totals.count()
     assert counted(worker) == counted(worker, batch.project.organisation) == (0, 1)
 
 
@@ -72,11 +71,11 @@ def test_a_contested_rejection_counts_when_its_appeal_is_dismissed_and_never_whe
     dismissed, upheld = (appeals.contest(one, worker, "It is right.") for one in (first, second))
     for one in (first, second):
         over(one)
-    records.count()
+    totals.count()
     assert counted(worker) == (0, 0)
     appeals.dismiss(dismissed, ada, "It is wrong.")
     appeals.uphold(upheld, ada, "It is right.")
-    records.count()
+    totals.count()
     assert counted(worker) == (0, 1)
     settlement.settle(batch.pk)
     assert counted(worker) == (1, 1)
@@ -86,11 +85,11 @@ def test_a_final_rejection_that_is_overturned_all_the_same_is_taken_back(batch, 
     work.work(worker, batch)
     decision = decisions.reject(answers()[0], rita, "wrong", "No.")
     over(decision)
-    records.count()
+    totals.count()
     assert counted(worker) == (0, 1)
     decision.refresh_from_db()
     decisions.overturn(decision, None, "It was right.")
-    records.count()
+    totals.count()
     settlement.settle(batch.pk)
     assert counted(worker) == (1, 0)
 
@@ -99,9 +98,9 @@ def test_a_bounded_step_says_that_there_is_more(batch, worker, rita):
     work.work(worker, batch)
     for answer in answers()[:3]:
         over(decisions.reject(answer, rita, "wrong", "No."))
-    assert records.count(2)
+    assert totals.count(2)
     assert counted(worker) == (0, 2)
-    assert not records.count(2)
+    assert not totals.count(2)
     assert counted(worker) == (0, 3)
 
 
@@ -111,23 +110,23 @@ def test_from_scratch_it_is_the_same_and_damage_is_mended(batch, worker, rita):
     decisions.accept(given[:4], rita)
     over(decisions.reject(given[4], rita, "wrong", "No."))
     settlement.settle(batch.pk)
-    records.count()
+    totals.count()
     home = batch.project.organisation
-    assert records.recount(home.pk) == {worker.pk: (4, 1)}
+    assert totals.recount(home.pk) == {worker.pk: (4, 1)}
     Record.objects.filter(organisation=home).update(approved=9)
     Record.objects.filter(organisation=None).update(approved=9)
-    records.replace(home.pk)
+    totals.replace(home.pk)
     assert counted(worker) == counted(worker, home) == (4, 1)
 
 
 def test_the_share_is_told_with_its_interval_and_only_from_enough_answers(worker, settings):
     settings.APPROVED_SHARE_LEAST_ANSWERS = 4
     home = make.organisation()
-    totals.add([(home.pk, worker.pk, 3, 0)])
-    share = totals.share(worker)
+    kept.add([(home.pk, worker.pk, 3, 0)])
+    share = kept.share(worker)
     assert (share.share, share.decided) == (None, 3)
-    totals.add([(home.pk, worker.pk, 0, 1)])
-    share = totals.share(worker)
+    kept.add([(home.pk, worker.pk, 0, 1)])
+    share = kept.share(worker)
     assert share.share == 0.75
     assert 0.25 < share.low < 0.5 < 0.9 < share.high < 1
     Record.objects.all().delete()  # there is nothing behind it
