@@ -10,6 +10,7 @@ from tasks import appeals, decisions, settlement, totals
 from tasks.models import Answer, Decision
 from tests import make
 from tests.tasks import work
+from workers import totals as kept
 from workers.models import Record, Worker
 
 pytestmark = pytest.mark.django_db
