@@ -56,6 +56,7 @@ NOT_NOW = {  # a page that refuses what does not fit what is there
     "/cohorts/%(cohort)s/begin",
     "/cohorts/%(cohort)s/next",
     "/projects/%(project)s/resume",
+    "/batches/%(batch)s/gold/promote",  # no label is sure yet
     "/decisions/%(decision)s/sign",
     "/decisions/%(decision)s/decline",
     "/rules/%(rule)s/off",
@@ -70,8 +71,6 @@ OWNERS_MAY = {
     "POST /organisations/%(organisation)s/members/%(membership)s/remove",
     "POST /organisations/%(organisation)s/money/",
 }
-
-NOT_NOW = {"/projects/%(project)s/resume", "/batches/%(batch)s/gold/promote"}  # it is not paused; no label is sure
 
 
 @dataclass
