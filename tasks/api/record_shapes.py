@@ -48,7 +48,7 @@ class MonthSerializer(Strict):
     is_part = serializers.BooleanField(help_text="Its first days are beyond the transfers that are read.")
 
 
-class MyGrantSerializer(Strict):
+class RecordGrantSerializer(Strict):
     qualification = serializers.CharField(source="qualification.name")
     score = serializers.FloatField()
     granted_at = serializers.DateTimeField()
@@ -75,7 +75,7 @@ class RecordSerializer(Strict):
     projects = ProjectRecordSerializer(many=True)
     decisions = OutcomeSerializer(many=True)
     pay = MonthSerializer(many=True, source="months")
-    grants = MyGrantSerializer(many=True)
+    grants = RecordGrantSerializer(many=True)
     records_from_elsewhere = ForeignRecordSerializer(many=True, source="foreign")
 
 
