@@ -23,7 +23,7 @@ from marketplace.models import Membership, Organisation, Project, Role, User
 from payments import balances
 from payments.models import Account, Payout
 from tasks import appeals, assignments
-from tasks.models import Answer, Appeal, Assignment, Message, Report, Statement
+from tasks.models import Answer, Appeal, Assignment, GoldContest, Message, Report, Statement
 from workers import profiles
 from workers.models import Notice, Worker
 
@@ -37,6 +37,7 @@ SCRUBBED: list[tuple[Callable[[Worker], "QuerySet[Any]"], dict[str, Any]]] = [
     (lambda worker: Statement.objects.filter(appeal__decision__worker=worker, side="worker"), {"text": ""}),
     (lambda worker: Notice.objects.filter(pk__in=_quoting(worker)), {"text": ""}),  # while the statements are there
     (lambda worker: Appeal.objects.filter(decision__worker=worker), {"statement": ""}),
+    (lambda worker: GoldContest.objects.filter(worker=worker), {"statement": ""}),
     (lambda worker: Message.objects.filter(author=worker.user_id), {"text": ""}),
     (lambda worker: Report.objects.filter(reporter=worker.user_id), {"text": ""}),
 ]

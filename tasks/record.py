@@ -17,7 +17,7 @@ from marketplace.models import Organisation, Project
 from payments import balances
 from tasks.models import Decision
 from workers import documents, scoring
-from workers.models import ForeignRecord, Grant, Reliability, Worker
+from workers.models import ForeignRecord, Grant, Measured, OverallReliability, Reliability, Worker
 
 READ = 10_000
 LISTED = 100
@@ -107,7 +107,7 @@ def of(worker: Worker) -> Record:
         work=Work(*map(sum, zip(*work.values(), strict=True))) if work else Work(),
         is_whole=is_whole,
         projects=_by_project(work, measured),
-        overall=_overall(measured),
+        overall=_overall(worker),
         decisions=_decisions(worker),
         months=balances.months(worker.user, READ),
         grants=list(_grants(worker)[:LISTED]),
@@ -183,9 +183,9 @@ def _by_project(work: dict[int, tuple[int, ...]], measured: list[Reliability]) -
     ]
 
 
-def _overall(measured: list[Reliability]) -> Accuracy | None:
-    sums = [(min(row.correct, row.judged), row.judged) for row in measured]
-    return _pooled(sums) if any(judged for _, judged in sums) else None
+def _overall(worker: Worker) -> Accuracy | None:
+    row = OverallReliability.objects.filter(worker=worker, judged__gt=0).first()
+    return _accuracy(row) if row else None
 
 
 def _reliabilities(worker: Worker) -> Any:
@@ -199,7 +199,7 @@ def _pooled(sums: list[tuple[float, float]]) -> Accuracy:
     return Accuracy(float(score.mean), float(score.p05), float(score.p95), judged, right)
 
 
-def _accuracy(row: Reliability) -> Accuracy:
+def _accuracy(row: Measured) -> Accuracy:
     return Accuracy(row.accuracy, row.accuracy_p05, row.accuracy_p95, row.judged, row.correct)
 
 
@@ -223,7 +223,8 @@ def _said(found: Accuracy | None) -> dict[str, float] | None:
 def _grant(row: Grant, shown: dict[int, str]) -> dict[str, Any]:
     """A name may tell whose it is, and is said only where the worker chose to tell that."""
     project = row.qualification.project
-    may_name = project is None or project.organisation_id in shown
+    home = project.organisation_id if project else row.qualification.organisation_id
+    may_name = home is None or home in shown
     return {
         "qualification": row.qualification.name if may_name else None,
         "kind_of_work": kind_of(project) if project else None,

@@ -9,7 +9,7 @@ from marketplace.core import states
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Organisation, User
 from workers import codes, documents, notices
-from workers.models import Pseudonym, Worker
+from workers.models import CredentialRequest, Invitation, Pseudonym, Worker
 
 LANGUAGES_MOST = 20
 
@@ -97,6 +97,9 @@ def reinstate(worker: Worker) -> None:
 @transaction.atomic
 def erase(worker: Worker) -> None:
     """Let nobody work under this key again, and forget what the person was told; for `tasks.erasure`."""
-    states.move(worker, Worker.State.ERASED)
+    states.move(worker, Worker.State.ERASED, languages={}, country="")
+    CredentialRequest.objects.filter(worker=worker).update(statement="")
+    addresses = worker.user.emailaddress_set.values_list("email", flat=True)  # type: ignore[attr-defined]
+    Invitation.objects.filter(email__in=[worker.user.email, *addresses]).update(email="")
     notices.forget(worker.user)
     documents.forget(worker)

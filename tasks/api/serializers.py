@@ -9,7 +9,7 @@ from tasks import assignments
 from tasks.api import teaching_shapes
 from tasks.api.guideline_shapes import GuidelineText
 from tasks.api.rules_shapes import RuleInForceSerializer
-from tasks.models import Answer, Assignment, Decision
+from tasks.models import Answer, Assignment, Decision, Evidence
 from workers import requirements, tiers
 
 
@@ -207,6 +207,26 @@ class DecisionSerializer(Strict):
 
     def get_by_rule(self, decision: Decision) -> bool:
         return decision.decided_by_id is None
+
+
+class CheckOfDecisionSerializer(Strict):
+    answer = serializers.CharField(help_text="To the known task; names it where one contests what is known.")
+    correct = serializers.FloatField()
+    counts = serializers.BooleanField(help_text="False: it was found wrong, or is looked at.")
+
+
+class MyDecisionSerializer(DecisionSerializer):
+    """A decision with the known answers it rests on."""
+
+    checks = serializers.SerializerMethodField()
+
+    def get_checks(self, decision: Decision) -> list[dict[str, Any]]:
+        grounds = decision.grounds.filter(evidence__kind=Evidence.Kind.GOLD).order_by("pk")
+        told = [row.evidence for row in grounds.select_related("evidence__void", "evidence__answer__assignment")[:100]]
+        rows = [
+            {"answer": one.answer.public_id, "correct": one.correct, "counts": not hasattr(one, "void")} for one in told
+        ]
+        return CheckOfDecisionSerializer(rows, many=True).data
 
 
 class MyAnswerSerializer(Strict):

@@ -197,7 +197,9 @@ class MyDecisions(OfMyDecisions):
 
 
 class MyDecision(OfMyDecisions):
-    @extend_schema(operation_id="my_decisions_get", responses=say.DecisionSerializer)
+    serializer_class = say.MyDecisionSerializer
+
+    @extend_schema(operation_id="my_decisions_get")
     def get(self, request: Request, id: str) -> Response:
         """One decision about you, with its appeal."""
         return self.answer(self.get_object())

@@ -177,6 +177,5 @@ class Migration(migrations.Migration):
             model_name='goldcontest',
             constraint=models.UniqueConstraint(fields=('gold', 'worker'), name='goldcontest_once_per_worker'),
         ),
-        append_only("tasks_goldcontest"),
         append_only("tasks_goldchange"),
     ]

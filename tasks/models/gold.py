@@ -75,7 +75,7 @@ class Gold(models.Model):
 
 
 class GoldContest(models.Model):
-    """That a worker says the truth of a gold item is wrong, and why. Append-only."""
+    """That a worker says the truth of a gold item is wrong, and why."""
 
     gold = models.ForeignKey(Gold, models.PROTECT, related_name="contests", db_index=False)
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)

@@ -20,7 +20,7 @@ from tests.conftest import signed_in
 from tests.tasks import work
 from tests.workers.test_documents import from_elsewhere
 from workers import documents, profiles
-from workers.models import ForeignRecord, Reliability, Worker
+from workers.models import ForeignRecord, OverallReliability, Reliability, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -80,7 +80,7 @@ def test_practice_is_no_work(wes):
     assert record.of(work.worker()).work.handed_in == 0
 
 
-def test_accuracy_over_all_pools_what_was_judged_in_each_project(wes_at_work):
+def test_accuracy_is_told_over_all_and_by_kind_of_work(wes_at_work):
     wes, batch = wes_at_work
     other = make.project(title="Words", schema={"fields": [{"name": "word", "type": "text"}]})
     Reliability.objects.all().delete()
@@ -94,11 +94,10 @@ def test_accuracy_over_all_pools_what_was_judged_in_each_project(wes_at_work):
             accuracy_p05=0.7,
             accuracy_p95=0.9,
         )
+    over_all = {"correct": 39, "judged": 50, "accuracy": 0.78, "accuracy_p05": 0.68, "accuracy_p95": 0.87}
+    OverallReliability.objects.update_or_create(worker=wes, defaults=over_all)
     found = record.of(wes)
-    assert found.overall is not None
-    assert found.overall.judged == 50
-    assert 0.7 < found.overall.accuracy < 0.8
-    assert found.overall.accuracy_p05 < found.overall.accuracy < found.overall.accuracy_p95
+    assert found.overall == record.Accuracy(0.78, 0.68, 0.87, 50, 39)
     assert {kind: row.judged for kind, row in record.by_kind(found.projects).items()} == {"choice": 10, "text": 40}
 
 

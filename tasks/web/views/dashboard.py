@@ -50,7 +50,9 @@ def _accuracy(project: Project) -> dict[str, Any]:
     """The workers with the most evidence, under the organisation's names for them."""
     measured = Reliability.objects.filter(project=project).select_related("worker").order_by("-judged")
     rows = sorted(measured[:WORKERS_SHOWN], key=lambda row: -row.accuracy)
-    named = [(project.organisation.pseudonym(row.worker.public_id)[:NAME_SHOWN], row) for row in rows]
+    for row in rows:
+        row.pseudonym = project.organisation.pseudonym(row.worker.public_id)  # type: ignore[attr-defined]
+    named = [(row.pseudonym[:NAME_SHOWN], row) for row in rows]  # type: ignore[attr-defined]
     marks = [(name, row.accuracy_p05, row.accuracy, row.accuracy_p95) for name, row in named]
     return {"workers": named, "picture": chart.intervals(marks)}
 

@@ -14,7 +14,7 @@ from payments.models import Account, Transfer
 from payments.payouts import available_micros
 from payments.web.forms import PayoutForm
 from tasks import appeals
-from tasks.models import Answer, Appeal, Assignment, Decision
+from tasks.models import Answer, Appeal, Assignment, Decision, Evidence
 from tasks.web import shown
 from tasks.web.forms import ContestForm
 from workers import profiles
@@ -67,9 +67,28 @@ def decision(request: HttpRequest, decision: str) -> HttpResponse:
                 appeals.contest(found, worker, form.cleaned_data["statement"])
                 messages.success(request, "Your appeal is with a person who did not make the decision.")
             return redirect("decision", found.public_id)
-    return render(
-        request, "tasks/decision.html", {"decision": found, "appeal": appeal, "form": form, **_subject(found)}
-    )
+    context = {"decision": found, "appeal": appeal, "form": form, "checks": _checks(found), **_subject(found)}
+    return render(request, "tasks/decision.html", context)
+
+
+def _checks(decision: Decision) -> list[dict[str, Any]]:
+    """The known answers a decision rests on, each with what was answered, what would have been right, and its link."""
+    grounds = decision.grounds.filter(evidence__kind=Evidence.Kind.GOLD).order_by("pk").select_related(
+        "evidence__void", "evidence__answer__assignment", "evidence__answer__batch", "evidence__answer__task__item",
+        "evidence__answer__task__gold",
+    )  # fmt: skip
+    answers = [(ground.evidence, ground.evidence.answer) for ground in grounds[:SHOWN]]
+    return [
+        {
+            "answer": answer.public_id,
+            "parts": shown.parts(answer.batch.schema, answer.task.item.payload),
+            "given": shown.answer(answer.batch.schema, answer.value),
+            "known": shown.answer(answer.batch.schema, answer.task.gold.truth),
+            "is_right": told.correct >= 1,
+            "is_void": getattr(told, "void", None) is not None,
+        }
+        for told, answer in answers
+    ]
 
 
 def _subject(decision: Decision) -> dict[str, Any]:

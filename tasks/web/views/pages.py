@@ -134,6 +134,7 @@ def feedback(request: HttpRequest, assignment: str) -> HttpResponse:
     rows = [
         {
             "number": mark.position + 1,
+            "answer": f"{lease.public_id}-{mark.position}",
             "parts": shown.parts(schema, mark.payload),
             "given": shown.answer(schema, mark.value),
             "mark": shown.marked(schema, mark),
