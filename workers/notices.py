@@ -48,6 +48,7 @@ KINDS = {
     "report": Kind("What became of what you reported", Mail.AT_ONCE),
     "guideline": Kind("A guideline you work by has changed", Mail.DAILY),
     "qualification": Kind("Training, exams and what you qualify for", Mail.DAILY),
+    "rule": Kind("What a rule of a project has to say about your work, or about a worker of yours", Mail.DAILY),
     "batch": Kind("A batch of yours has ended", Mail.DAILY),
 }
 OTHER = Kind("Everything else", Mail.DAILY)  # what came without a kind of the table

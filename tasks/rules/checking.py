@@ -72,7 +72,17 @@ def _no_consensus(project: Project) -> str:
 
 
 def _no_practice(project: Project) -> str:
+    if project.exam_size:
+        return "practice has no mark here: the exam decides"
     return "" if project.practice_size else "this project has no practice"
+
+
+def _no_exam(project: Project) -> str:
+    return "" if project.exam_size else "this project has no exam"
+
+
+def _no_training(project: Project) -> str:
+    return "" if project.practice_size or project.exam_size else "this project has neither practice nor exam"
 
 
 def _only_perspectives(project: Project) -> bool:
@@ -83,6 +93,7 @@ APPLIES: dict[str, Callable[[Project], str]] = {
     "gold": _no_gold,
     "consensus": _no_consensus,
     "practice": _no_practice,
+    "exam": _no_exam,
 }
 
 
@@ -177,7 +188,7 @@ def _action_errors(project: Project, action: Any) -> list[Error]:
     if kind == "small_pages":
         known.add("page_size")
         _whole(read, "page_size", 1, max(1, project.page_size - 1), "tasks, fewer than a page has")
-    if kind == "retrain" and (reason := _no_practice(project)):
+    if kind == "retrain" and (reason := _no_training(project)):
         read.wrong("kind", "unfit", reason)
     if kind == "notify":
         known |= {"whom", "text"}

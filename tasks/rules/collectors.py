@@ -101,6 +101,8 @@ CHECKED = {
     "p_below": Figure("the probability that the accuracy is below {threshold}", is_share=True),
 }
 
+TRIED = {"total": Figure("the number of attempts"), "failed": Figure("the number of failed attempts")}
+
 COLLECTORS: dict[str, Collector] = {
     "gold": Collector(
         title="Known answers",
@@ -180,9 +182,18 @@ COLLECTORS: dict[str, Collector] = {
     "practice": Collector(
         title="Practice",
         pieces="attempts at the practice",
-        figures={"total": Figure("the number of attempts"), "failed": Figure("the number of failed attempts")},
+        figures=TRIED,
         maths=figures.attempts,
         read=pieces.attempts("practice"),
+        active=pieces.handed_in,
+        reason_code=Decision.Reason.INACCURATE,
+    ),
+    "exam": Collector(
+        title="Exam",
+        pieces="attempts at the exam",
+        figures=TRIED,
+        maths=figures.attempts,
+        read=pieces.attempts("exam"),
         active=pieces.handed_in,
         reason_code=Decision.Reason.INACCURATE,
     ),

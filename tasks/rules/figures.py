@@ -1,10 +1,9 @@
-"""What a sequence of pieces comes to after each of them: numpy and scipy only, the same for life and for a trial."""
+"""What a sequence of pieces comes to after each of them: numpy only, the same for life and for a trial."""
 
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import betainc
 
 from workers import scoring
 
@@ -25,7 +24,8 @@ def checks(values: Floats, history: int, measure: dict[str, Any]) -> Figures:
         "wrong_in_row": np.minimum(_in_row(values < WRONG), total),
     }
     if "threshold" in measure:
-        found["p_below"] = p_below(correct, total, measure["threshold"])
+        # the guess before any check is fixed, so that a figure depends on nothing but the checks it counts
+        found["p_below"] = scoring.p_below(correct, total, measure["threshold"], scoring.CROWD_ACCURACY)
     return found
 
 
@@ -65,16 +65,6 @@ def skips(values: Floats, history: int, measure: dict[str, Any]) -> Figures:
 def attempts(values: Floats, history: int, measure: dict[str, Any]) -> Figures:
     """Of attempts, 1 for failed."""
     return {"total": _windowed(np.ones_like(values), history), "failed": _windowed(values, history)}
-
-
-def p_below(correct: Floats, judged: Floats, threshold: float) -> Floats:
-    """The probability that a worker's accuracy is below the threshold, given so many right answers out of so many.
-
-    The guess before any check is fixed, so that a figure depends on nothing but the checks it counts.
-    """
-    a = correct + scoring.STRENGTH * scoring.CROWD_ACCURACY
-    b = judged - correct + scoring.STRENGTH * (1.0 - scoring.CROWD_ACCURACY)
-    return np.asarray(betainc(a, b, threshold), np.float64)
 
 
 def _windowed(values: Floats, history: int) -> Floats:

@@ -13,7 +13,7 @@ from marketplace.models import Project
 from tasks.models import Answer, Appeal, Assignment, Batch, Decision, Evidence
 
 BATCHES_READ = 200  # of a project, the newest
-MARKS = {Assignment.Purpose.PRACTICE.value: "batch__pass_mark"}
+MARKS = {"practice": "batch__pass_mark", "exam": "batch__exam_pass_mark"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,9 +120,9 @@ def attempts(purpose: str) -> Read:
         tried = Assignment.objects.filter(
             worker=worker, project=project, purpose=purpose, state=Assignment.State.SUBMITTED, score__isnull=False
         )
-        columns = ("pk", "submitted_at", "score", MARKS[purpose])
+        columns = ("pk", "submitted_at", "passed", "score", MARKS[purpose])  # an exam that was passed stays so
         newest = tried.order_by("-pk").values_list(*columns)[: settings.RULE_PIECES_MOST]
-        return [Piece(pk, at, float(score < mark)) for pk, at, score, mark in reversed(newest)]
+        return [Piece(pk, at, float(not passed and score < mark)) for pk, at, passed, score, mark in reversed(newest)]
 
     return read
 

@@ -43,6 +43,9 @@ def test_rules_about_practice_and_asking_for_it_are_refused_where_there_is_none(
         "action.kind": "unfit"
     }
     assert wrong(make.project(practice_size=2), "practice", failed, {"kind": "retrain"}) == {}
+    assert "no exam" in because(make.project(), "exam", failed, STOP)
+    assert wrong(make.project(exam_size=2), "exam", failed, {"kind": "retrain"}) == {}
+    assert "exam decides" in because(make.project(practice_size=2, exam_size=2), "practice", failed, STOP)
 
 
 @pytest.mark.parametrize("fast_s", [None, 0.1, 601, "2", True])

@@ -3,7 +3,7 @@ from datetime import timedelta
 import pytest
 
 from marketplace.core import clock
-from tasks import appeals, assignments, decisions, evidence, jobs
+from tasks import appeals, assignments, decisions, evidence, jobs, training
 from tasks.models import Answer, Assignment, Decision, Evidence
 from tasks.rules import applying, collectors
 from tests import make
@@ -115,4 +115,12 @@ def test_failed_attempts_at_the_practice_are_counted():
     work.practise(wes, here.project, "cat")
     work.practise(wes, here.project, "owl")
     made = rule(here.project, "practice", [when("failed", "GreaterThan", 0)], on=False)
+    assert figures_of(made, wes) == {"total": 2, "failed": 1}
+
+
+def test_failed_attempts_at_the_exam_are_counted():
+    here, wes = batch(gold=6, exam_size=2, exam_pass_mark=1.0, exam_attempts=3, exam_cooldown_s=0), work.worker()
+    for animal in ("cat", "owl"):
+        work.answer(training.sit(wes, here.project), default=animal)
+    made = rule(here.project, "exam", [when("failed", "GreaterThan", 0)], on=False)
     assert figures_of(made, wes) == {"total": 2, "failed": 1}
