@@ -1,7 +1,8 @@
 import pytest
+from django_q.models import OrmQ
 
 from marketplace.core import jobs as queue
-from tasks import appeals, assignments, decisions, evidence, jobs, reconsidering, rules
+from tasks import appeals, assignments, decisions, evidence, gold_disputes, jobs, reconsidering, rules
 from tasks.models import Answer, Appeal, Decision, Evidence, EvidenceVoid, Gold
 from tests import make
 from tests.tasks import work
@@ -111,6 +112,17 @@ def test_the_rejection_of_an_answer_to_gold_that_was_wrong_is_undone(monkeypatch
     appeal.refresh_from_db()
     assert (decision.state, appeal.state) == (("overturned", "upheld") if undone else ("standing", "open"))
     assert Answer.objects.get(pk=row.answer_id).state == ("accepted" if undone else "rejected")
+
+
+def test_gold_that_goes_into_quarantine_has_what_rested_on_it_reconsidered():
+    here, wes = batch(gold=6, gold_share=0.5), work.worker()
+    row, decision = graded(here, wes)
+    gold_disputes.quarantine(row.answer.task.gold, "It is a cat.", make.user("rita"))
+    queued = [one.task for one in OrmQ.objects.all()]
+    (wanted,) = [one["args"] for one in queued if one["func"] == "tasks.jobs.reconsider"]
+    jobs.reconsider(*wanted)
+    decision.refresh_from_db()
+    assert decision.state == "overturned"
 
 
 def test_it_may_be_enqueued_by_those_who_void_and_run_twice():
