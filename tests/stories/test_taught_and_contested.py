@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 from django.db.models import F
+from django.utils.module_loading import import_string
+from django_q.models import OrmQ
 
 from tasks import audit, jobs
 from tasks.models import Appeal, Assignment
@@ -40,7 +42,14 @@ def posted(rita: Person, cats: int = 12, owls: int = 8, **terms: Any) -> tuple[s
     home = rita.post("organisations", {"name": "Rita's lab"}, 201)["id"]
     rita.post(f"organisations/{home}/prepayments", {"amount_micros": 50_000_000, "currency": "USD"}, 201)
     offer = {"organisation": home, "title": "Animals", "schema": main.SCHEMA, "price_micros": main.PRICE}
-    terms = {"redundancy_min": 2, "redundancy_max": 2, "page_size": 5, "gold_share": 0.5, "accept_after_s": 3600, **terms}
+    terms = {
+        "redundancy_min": 2,
+        "redundancy_max": 2,
+        "page_size": 5,
+        "gold_share": 0.5,
+        "accept_after_s": 3600,
+        **terms,
+    }
     project = rita.post("projects", {**offer, "guideline": "# Look\nAt the ears.", **terms}, 201)["id"]
     dataset = rita.post("datasets", {"organisation": home, "name": "Zoo"}, 201)["id"]
     rows = [{"id": f"k{n}", "text": f"a cat, number {n}"} for n in range(cats)]
@@ -70,20 +79,19 @@ def test_a_worker_is_taught_tested_stopped_on_wrong_gold_and_given_everything_ba
     sits(wes, project)
     learns(ann, project, lesson["id"])
     sits(ann, project, fails=False)
-    for _ in range(2):
-        works(ann, project, truthful)  # her figures matter little here; her answers are half of each label
 
     # his first page misses every wrong check; Rita believes her checks and rejects one of his answers for it
     page = works(wes, project, truthful)
     assert len(page["tasks"]) == 5
-    score_before = accuracy(wes)
-    missed = [row for row in rita.get(f"batches/{batch}/answers", limit=200)["items"] if is_missed(rita, batch, row, wes)]
-    rejected = rita.post(f"answers/{missed[0]['id']}/reject", {"reason_code": "wrong", "reason": "An owl."}, 201)
+    missed = next(task for task in page["tasks"] if int(task["payload"]["text"].split()[-1]) < 3)
+    contested = f"{page['id']}-{missed['position']}"
+    rejected = rita.post(f"answers/{contested}/reject", {"reason_code": "wrong", "reason": "An owl."}, 201)
     cluster()
+    works(ann, project, truthful)
     refused = wes.post(f"work/projects/{project}/claim", expect=403)
     assert refused["type"] == "/problems/stopped"
     assert wes.get(f"work/projects/{project}")["next"] == "stopped"
-    labels_before = confidences(rita, batch)
+    score_before, labels_before = accuracy(wes), confidences(rita, batch)
 
     # he is told why and on what evidence, and contests decision and check
     told = {row["kind"]: row for row in wes.get("work/decisions")["items"]}
@@ -91,32 +99,29 @@ def test_a_worker_is_taught_tested_stopped_on_wrong_gold_and_given_everything_ba
     assert (stop["by_rule"], stop["facts"]["total"], len(stop["checks"])) == (True, 3, 3)
     assert any("offered no more" in row["subject"] for row in wes.get("notices")["items"])
     wes.post(f"work/decisions/{stop['id']}/appeal", {"statement": "They are cats. Look at the texts."}, 201)
-    contested = told["reject"]["answer"]
+    assert told["reject"]["answer"] == contested
     assert contested in [check["answer"] for check in stop["checks"]]
     wes.post(f"work/known-answers/{contested}/contest", {"statement": "It says cat."}, 201)
-    hidden = wes.http.post(f"work/known-answers/{page['id']}-9/contest", json={"statement": "It says cat."})
-    assert hidden.status_code == 404  # nobody finds out by contesting what is gold
+    (work, *_) = {f"{page['id']}-{n}" for n in range(5)} - {check["answer"] for check in stop["checks"]}
+    wes.post(f"work/known-answers/{work}/contest", {"statement": "It says cat."}, 404)  # nobody finds out what is gold
 
     # Rita looks at it and overturns the check: with it goes everything that rested on it
     (doubted,) = [row for row in rita.get(f"projects/{project}/gold", limit=200)["items"] if row["contested"]]
     rita.post(f"gold/{doubted['id']}/overturn", {"truth": {"animal": "cat"}, "reason": "It is a cat, I was wrong."})
     run_jobs()
     cluster()
+    labels_after = confidences(rita, batch)
+    assert labels_after != labels_before  # computed again, without what was wrong
     now = {row["kind"]: row for row in wes.get("work/decisions")["items"]}
     assert {kind: row["state"] for kind, row in now.items()} == {"stop": "overturned", "reject": "overturned"}
     assert now["stop"]["appeal"]["state"] == "upheld"
     assert now["reject"]["id"] == rejected["id"]
-    assert accuracy(wes) > score_before or accuracy(wes) > accuracy_of_misses(3)
+    assert accuracy(wes) > score_before
     works(wes, project, truthful)
     state = next(row["state"] for row in wes.get("work/answers", limit=200)["items"] if row["id"] == contested)
     assert state == "accepted"
-    for n in (1, 2, 3):
-        cluster()
+    cluster()
     assert contested in paid(wes)
-    labels_after = confidences(rita, batch)
-    changed = [key for key, before in labels_before.items() if labels_after[key] != before]
-    assert changed
-    assert all(labels_after[key] >= labels_before[key] for key in changed)
     assert audit.check() == []
 
 
@@ -148,7 +153,11 @@ def test_an_admin_works_a_queue_of_three_appeals(live_server):
 
     cluster()
     answers = {row["id"]: row["state"] for row in wes.get("work/answers")["items"]}
-    assert [answers[f"{page['id']}-{task['position']}"] for task in page["tasks"][:3]] == ["rejected", "accepted", "accepted"]
+    assert [answers[f"{page['id']}-{task['position']}"] for task in page["tasks"][:3]] == [
+        "rejected",
+        "accepted",
+        "accepted",
+    ]
     conduct = wes.get(f"work/projects/{project}")["conduct"]
     assert conduct == {"decided": 3, "contested": 3, "overturned": 2}
     assert [row["state"] for row in rita.get(f"organisations/{home}/decisions")["items"]].count("overturned") == 2
@@ -165,7 +174,11 @@ def learns(person: Person, project: str, lesson: str) -> None:
     page = person.post(f"work/projects/{project}/practice", expect=201)
     for task, given in zip(page["tasks"], all_cats(page)["answers"], strict=True):
         marked = person.post(f"assignments/{page['id']}/check", given)
-        assert (marked["position"], marked["truth"], marked["right"]) == (task["position"], {"animal": "owl"}, {"animal": False})
+        assert (marked["position"], marked["truth"], marked["right"]) == (
+            task["position"],
+            {"animal": "owl"},
+            {"animal": False},
+        )
         assert marked["differs"]
     person.post(f"assignments/{page['id']}/submit", {"answers": []})
 
@@ -202,9 +215,21 @@ def works(person: Person, project: str, answers: Any) -> dict[str, Any]:
 
 def run_jobs() -> None:
     """What was enqueued, as the cluster runs it."""
-    from django_q.models import OrmQ
+    for row in OrmQ.objects.order_by("pk"):
+        job = row.task
+        import_string(job["func"])(*job["args"])
+        row.delete()
 
-    from marketplace.core import jobs as queue
 
-    for row in OrmQ.objects.all():
-        queue.run_now(row)
+def accuracy(person: Person) -> float:
+    return person.get("work/reliability")["items"][0]["accuracy"]
+
+
+def confidences(rita: Person, batch: str) -> dict[str, float]:
+    """How sure each label is."""
+    rows = [json.loads(line) for line in rita.http.get(f"batches/{batch}/labels.jsonl").text.splitlines()]
+    return {row["key"]: row["confidence"]["animal"] for row in rows if row["confidence"]}
+
+
+def paid(person: Person) -> set[str]:
+    return {row["id"] for row in person.get("work/answers", limit=200)["items"] if row["settled"]}
