@@ -226,7 +226,7 @@ class MyDecisionSerializer(DecisionSerializer):
         rows = [
             {"answer": one.answer.public_id, "correct": one.correct, "counts": not hasattr(one, "void")} for one in told
         ]
-        return CheckOfDecisionSerializer(rows, many=True).data
+        return list(CheckOfDecisionSerializer(rows, many=True).data)
 
 
 class MyAnswerSerializer(Strict):

@@ -34,9 +34,25 @@ TERMS = {
     "lease_s": 900,
     "accept_after_s": 10,
     "gold_share": 0.1,
-    "practice_size": 8,
-    "pass_mark": 0.75,
+    "practice_size": 4,
+    "exam_size": 8,
+    "exam_pass_mark": 0.75,
+    "exam_attempts": 3,
+    "exam_cooldown_s": 0,
+    "expected_s": 5,
 }
+# Said by the requester, tried first on what has happened: in 100 looks a worker of 90 % is stopped once in 10,000 times
+RULE = {
+    "name": "Guessing",
+    "collector": "gold",
+    "measure": {"threshold": 0.6},
+    "conditions": [
+        {"figure": "total", "is": "GreaterThanOrEqualTo", "to": 6},
+        {"figure": "p_below", "is": "GreaterThan", "to": 0.95},
+    ],
+    "action": {"kind": "stop", "hours": 24},
+}
+HONEST = {Kind.CAREFUL, Kind.AVERAGE}
 
 Check = Callable[[], None]
 
@@ -59,6 +75,15 @@ class Labelling:
         )
         self.batch = offer.batch(self.requester, self.plan(people), check)
         self.project: str = self.batch["project"]
+        self._switch_on_rule()
+
+    def _switch_on_rule(self) -> None:
+        """Have the requester's rule on, once."""
+        rule = next(self.requester.every(f"projects/{self.project}/rules"), None)
+        rule = rule or self.requester.post(f"projects/{self.project}/rules", RULE)
+        if rule["state"] == "draft":
+            self.requester.post(f"rules/{rule['id']}/try")
+            self.requester.post(f"rules/{rule['id']}/on")
 
     def plan(self, people: int) -> Plan:
         """The same offer for the same seed and size, found again by its title."""
@@ -77,7 +102,7 @@ class Labelling:
     def leave_some(self) -> None:
         """A small project that nobody has worked on, for whoever visits the site."""
         few = digits.load(self.seed, LEFT)
-        terms = {"redundancy_min": 1, "redundancy_max": 2, "page_size": 6, "practice_size": 4}
+        terms = {"redundancy_min": 1, "redundancy_max": 2, "page_size": 6, "practice_size": 2, "exam_size": 4}
         left = Plan(
             organisation=ORGANISATION,
             title=f"Try it yourself: {TITLE.lower()}",
@@ -98,7 +123,7 @@ class Labelling:
         hand = Hand(Person(-1, Kind.CAREFUL, 0.99, True, 1.0, self.seed), self.wes)
         shown = self.digits.shown()
         if not any(answer["project"] == self.project for answer in self.wes.every("work/answers")):
-            for _ in range(2):  # the practice, then a page
+            for _ in range(4):  # the guideline, the practice, the exam, then a page
                 shift.do_page(hand, self.project, shown)
         return dispute.settle_one(self.requester, self.wes, self.admin, self.project)
 
@@ -134,10 +159,16 @@ class Labelling:
         known = {name: kinds[pk] for name, pk in cast.pseudonyms(self.project, self.kind_of).items()}
         return summary.worker_table(self.requester, self.batch["id"], labels, known, others="Wes")
 
-    def stopped(self) -> list[Kind]:
-        """The kinds of those who did not get past the practice."""
+    def stopped(self) -> dict[str, list[Kind]]:
+        """The kinds of those whom the exam turned away before any paid answer, and of those whom the rule stopped."""
         path = f"work/projects/{self.project}"
-        return [hand.person.kind for hand in self.hands if hand.client.get(path)["practice"] == "failed"]
+        failed = [hand.person.kind for hand in self.hands if hand.client.get(path)["next"] == "failed"]
+        kinds = {user.pk: kind for user, kind in self.kind_of.items()}
+        known = {name: kinds[pk] for name, pk in cast.pseudonyms(self.project, self.kind_of).items()}
+        organisation = self.requester.get(f"projects/{self.project}")["organisation"]
+        decided = self.requester.every(f"organisations/{organisation}/decisions", kind="stop")
+        by_rule = [known[row["worker"]] for row in decided if row["project"] == self.project]
+        return {"exam": failed, "rule": by_rule}
 
     def _look(self) -> dict[str, Any]:
         progress: dict[str, Any] = self.requester.get(f"batches/{self.batch['id']}")["progress"]

@@ -11,6 +11,7 @@ from tasks.demo.crowd import Person
 
 THREADS = 6
 IDLE_S = 0.5  # after a round in which nobody found work
+FIRST_ASKED = {"guideline-unread", "practice-needed"}
 TURNED_AWAY = {"no-attempt-left", "practice-needed", "worker-suspended", "forbidden"}
 
 Shown = dict[str, tuple[str, int]]  # image -> its key and its class
@@ -70,45 +71,62 @@ class Shift:
 
 
 def do_page(hand: Hand, project: str, shown: Shown) -> bool:
-    """Claim a page and hand it in, or read or practise first where that is asked; False: no work for this person."""
+    """Claim a page and hand it in, or do what is asked before that; False: there is no work for this person."""
     try:
         page = hand.client.post(f"work/projects/{project}/claim")
     except Refused as refusal:
-        if refusal.code == "guideline-unread":
-            hand.client.post(f"work/projects/{project}/acknowledge", {"version": refusal.facts["version"]})
-            return True
-        if refusal.code == "practice-needed":
-            return practise(hand, project, shown)
+        if refusal.code in FIRST_ASKED:
+            return do_what_is_asked(hand, project, shown)
         if refusal.code == "no-task-available":
+            return False
+        if refusal.code == "stopped":
+            hand.is_turned_away = True
             return False
         raise
     fill_in(hand, page, shown)
     return True
 
 
-def practise(hand: Hand, project: str, shown: Shown) -> bool:
-    """One try at the practice; False: it was the last, and it did not help."""
-    try:
-        page = hand.client.post(f"work/projects/{project}/practice")
-    except Refused as refusal:
-        if refusal.code not in TURNED_AWAY:
-            raise
+def do_what_is_asked(hand: Hand, project: str, shown: Shown) -> bool:
+    """Read, practise or sit the exam, whichever comes next; False: nothing that this person could do."""
+    offer = hand.client.get(f"work/projects/{project}")
+    step = offer["next"]
+    if step == "read":
+        hand.client.post(f"work/projects/{project}/acknowledge", {"version": offer["guideline"]["version"]})
+    elif step == "practise":
+        practise(hand, project, shown)
+    elif step == "exam":
+        try:
+            fill_in(hand, hand.client.post(f"work/projects/{project}/exam"), shown)
+        except Refused as refusal:
+            if refusal.code not in TURNED_AWAY:
+                raise
+            hand.is_turned_away = True
+    elif step not in ("begun", "start", "wait"):
         hand.is_turned_away = True
-        return False
-    fill_in(hand, page, shown)
-    feedback = hand.client.get(f"assignments/{page['id']}/feedback")
-    hand.is_turned_away = not feedback["passed"] and not feedback["attempts_left"]
-    return not hand.is_turned_away
+    return not hand.is_turned_away and step != "wait"
+
+
+def practise(hand: Hand, project: str, shown: Shown) -> None:
+    """Go through the practice, task by task, each with its feedback."""
+    page = hand.client.post(f"work/projects/{project}/practice")
+    for answer in answers(hand, page, shown):
+        hand.client.post(f"assignments/{page['id']}/check", answer)
+    hand.client.post(f"assignments/{page['id']}/submit", {"answers": []})
 
 
 def fill_in(hand: Hand, page: dict[str, Any], shown: Shown) -> None:
     """Hand in an answer for every task of a page."""
-    in_practice = page["purpose"] == "practice"
-    answers = []
+    hand.client.post(f"assignments/{page['id']}/submit", {"answers": answers(hand, page, shown)})
+
+
+def answers(hand: Hand, page: dict[str, Any], shown: Shown) -> list[dict[str, Any]]:
+    """What this person answers to the tasks of a page that still wait."""
+    in_test = page["purpose"] != "work"
+    found = []
     for task in page["tasks"]:
-        if task["state"] != "leased":
-            continue
-        key, truth = shown[task["payload"]["image"]]
-        label = crowd.answer(hand.person, key, truth, len(digits.CLASSES), in_practice=in_practice)
-        answers.append({"position": task["position"], "value": {"digit": digits.CLASSES[label]}})
-    hand.client.post(f"assignments/{page['id']}/submit", {"answers": answers})
+        if task["state"] == "leased":
+            key, truth = shown[task["payload"]["image"]]
+            label = crowd.answer(hand.person, key, truth, len(digits.CLASSES), in_practice=in_test)
+            found.append({"position": task["position"], "value": {"digit": digits.CLASSES[label]}})
+    return found

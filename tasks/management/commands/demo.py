@@ -10,7 +10,8 @@ from django.core.management.base import CommandError
 
 from marketplace.core.children import Children
 from tasks.demo import cast, digits, summary
-from tasks.demo.labelling import Labelling
+from tasks.demo.crowd import Kind
+from tasks.demo.labelling import HONEST, Labelling
 from tasks.demo.show import Show
 from tasks.demo.summary import Labels
 
@@ -44,7 +45,7 @@ class Command(Show):
             self.stdout.write("every task is closed; the last answers are accepted and paid")
         payouts = work.settle()
         labels, stopped = work.labels(), work.stopped()
-        self.tell(work, labels, Counter(stopped))
+        self.tell(work, labels, stopped)
         money_lines, ledger_sum_micros = summary.money_table()
         self.stdout.write("\n".join(["", *money_lines]))
         found = summary.facts(labels, work.batch["id"])
@@ -52,15 +53,25 @@ class Command(Show):
             work.leave_some()
         return {
             **found, "ledger_sum_micros": ledger_sum_micros, "seed": seed, "workers": people,
-            "stopped_before_paid_work": len(stopped), "payouts": payouts, "seconds": round(time.monotonic() - began, 1),
+            "spammers_stopped_before_paid_work": stopped["exam"].count(Kind.SPAMMING),
+            "spammers": list(work.kind_of.values()).count(Kind.SPAMMING),
+            "stopped_by_rule": len(stopped["rule"]),
+            "honest_stopped": sum(kind in HONEST for kinds in stopped.values() for kind in kinds),
+            "payouts": payouts, "seconds": round(time.monotonic() - began, 1),
         }  # fmt: skip
 
-    def tell(self, work: Labelling, labels: Labels, stopped: Counter[str]) -> None:
+    def tell(self, work: Labelling, labels: Labels, stopped: dict[str, list[Kind]]) -> None:
         """What was bought, how good it is, and how well the workers are known."""
-        each, names = labels.answers / labels.tasks, ", ".join(f"{count} {kind}" for kind, count in stopped.items())
+        each = labels.answers / labels.tasks
         self.stdout.write(f"\nbought: {labels.answers:,} answers to {labels.tasks:,} tasks, {each:.2f} each")
         shares = f"{labels.consensus_accuracy:.2%} by consensus, {labels.majority_accuracy:.2%} by majority"
-        self.stdout.write(f"right:  {shares}\nstopped by the practice: {names or 'nobody'}")
+        self.stdout.write(f"right:  {shares}\n")
+        for by, kinds in stopped.items():
+            names = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items())
+            when = "before any paid answer" if by == "exam" else "while they worked"
+            self.stdout.write(f"stopped by the {by}, {when}: {names or 'nobody'}")
+        honest = sum(kind in HONEST for kinds in stopped.values() for kind in kinds)
+        self.stdout.write(f"honest people stopped: {honest} of {sum(k in HONEST for k in work.kind_of.values())}")
         self.stdout.write("\n".join(["", *work.worker_table(labels)]))
 
     def visit(self, url: str) -> None:
