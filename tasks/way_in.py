@@ -5,7 +5,7 @@ from typing import Any
 
 from marketplace.models import Project
 from tasks import training
-from tasks.models import Assignment
+from tasks.models import Assignment, Decision
 from workers import guidelines, requirements, standings
 from workers.models import Worker
 
@@ -33,7 +33,7 @@ def next_step(worker: Worker, project: Project) -> Step:
     if worker.state != Worker.State.ACTIVE:
         return Step("suspended")
     if standing := standings.stopped(worker, project):
-        return Step("stopped", {"standing": standing})
+        return Step("stopped", {"standing": standing, "decision": Decision.objects.filter(standing=standing).first()})
     if missing := requirements.missing(worker, project):
         return Step("requirement", {"missing": missing})
     if version := guidelines.unread(worker, project):
