@@ -96,6 +96,10 @@ def sit(worker: Worker, project: Project) -> Assignment:
 
 @transaction.atomic
 def _begin(worker: Worker, project: Project) -> Assignment:
+    """One tab of a person at a time: tries are counted, and what another tab has begun is seen."""
+    worker = Worker.objects.select_for_update(no_key=True).get(pk=worker.pk)
+    if begun := Assignment.objects.open_for(worker.pk, project.pk, Assignment.Purpose.EXAM):
+        return begun
     batch = course.latest_with(project, "exam_size")
     if batch is None:
         raise NoTaskAvailable("this project has no exam at the moment")
