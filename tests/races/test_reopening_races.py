@@ -96,6 +96,7 @@ def judged_meanwhile(monkeypatch, batch):
     """A reopening that begins while the labels it goes by are being changed; what it came to."""
     revised(batch)
     Answer.objects.update(value={"animal": "dog"}, codes=[1])
+    evidence.recount(batch.project)
     Batch.objects.update(consensus_at=None)
     is_judging = Event()
     add = evidence.add
