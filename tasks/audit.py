@@ -110,8 +110,8 @@ CHECKS = {
         WHERE r.half_life_days IS DISTINCT FROM 0 AND (
             abs(coalesce(told.judged, 0) - coalesce(r.judged_sum, 0)) > 1e-6 * coalesce(told.most, 0)
             OR abs(coalesce(told.correct, 0) - coalesce(r.correct_sum, 0)) > 1e-6 * coalesce(told.most, 0)
-            OR abs(r.judged * {WORTH} - r.judged_sum) > 1e-6 * r.judged_sum
-            OR abs(r.correct * {WORTH} - r.correct_sum) > 1e-6 * r.judged_sum)""",
+            OR abs(r.judged * {WORTH} - r.judged_sum) > 1e-6 * coalesce(told.most, 0)
+            OR abs(r.correct * {WORTH} - r.correct_sum) > 1e-6 * coalesce(told.most, 0))""",
     "what a worker is over all projects is not the sum of what they are in each": """
         WITH told AS (SELECT worker_id, sum(correct_sum) AS correct, sum(judged_sum) AS judged,
                              bool_or(half_life_days = 0) AS waits
@@ -119,8 +119,8 @@ CHECKS = {
         SELECT coalesce(told.worker_id, r.worker_id) FROM told
         FULL JOIN workers_overallreliability r USING (worker_id)
         WHERE NOT coalesce(told.waits, false) AND (
-            r.id IS NULL OR told.worker_id IS NULL OR abs(told.correct - r.correct_sum) > 1e-6 * told.judged
-            OR abs(told.judged - r.judged_sum) > 1e-6 * told.judged)""",
+            r.id IS NULL OR told.worker_id IS NULL OR abs(told.correct - r.correct_sum) > 1e-6 * told.judged + 1e-9
+            OR abs(told.judged - r.judged_sum) > 1e-6 * told.judged + 1e-9)""",
     "a worker's confusions are not what their evidence comes to": f"""
         WITH weighed AS (
             SELECT e.worker_id, e.project_id, field.key AS field, v.id IS NULL AS counts,
