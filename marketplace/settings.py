@@ -312,6 +312,7 @@ SPECTACULAR_SETTINGS = {
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "marketplace.api.openapi.with_problems",
+        "marketplace.api.openapi.with_anything_once",
     ],
     "ENUM_NAME_OVERRIDES": {
         "ExampleKindEnum": "marketplace.models.GuidelineExample.Kind",

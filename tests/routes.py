@@ -67,7 +67,11 @@ NAMED: dict[str, Callable[[World], Any]] = {
 }
 WHOSE = {  # all others: "rita"
     **dict.fromkeys(
-        ("assignments", "decisions", "notices", "payouts", "questions", "memberships", "invitations"), "wes"
+        (
+            *("assignments", "decisions", "notices", "payouts", "questions", "memberships", "invitations"),
+            *("known-answers", "reliability"),
+        ),
+        "wes",
     ),
     **dict.fromkeys(("appeals", "reports", "credential-requests"), "ada"),
 }

@@ -44,3 +44,20 @@ def with_problems(result: dict[str, Any], generator: Any, request: Any, public: 
         for operation in methods.values():
             operation["responses"]["default"] = {"description": "A refusal.", "content": content}
     return result
+
+
+def with_anything_once(result: dict[str, Any], generator: Any, request: Any, public: bool) -> dict[str, Any]:
+    """Where anything is allowed, null is; said beside it, "one of" would hold for neither."""
+    _simplify(result)
+    return result
+
+
+def _simplify(node: Any) -> None:
+    if isinstance(node, dict):
+        if {} in node.get("oneOf", []):
+            del node["oneOf"]
+        for part in node.values():
+            _simplify(part)
+    elif isinstance(node, list):
+        for part in node:
+            _simplify(part)
