@@ -31,7 +31,7 @@ class MyRecord(WorkView):
 
 
 class MyExport(WorkView):
-    @extend_schema(operation_id="my_export", responses={(200, exports.JSON_TYPE): OpenApiTypes.BINARY})
+    @extend_schema(operation_id="my_export", responses={(200, exports.JSON_TYPE): OpenApiTypes.OBJECT})
     def get(self, request: Request) -> StreamingHttpResponse:
         """Everything that is recorded about you, as one JSON object."""
         return download("manyhands-my-data.json", exports.JSON_TYPE, exports.write_json(person(request)))
