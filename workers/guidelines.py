@@ -5,17 +5,18 @@ from marketplace.core.errors import Invalid
 from marketplace.models import Project
 from workers.models import Acknowledgement, Worker
 
+# The latest version of the guideline of project p; null: there is none. An expression, as the next
 LATEST = "(SELECT max(version) FROM marketplace_guideline WHERE project_id = p.id)"
-# The version of the guideline of project p that worker w has to read before working; null: none. An expression
-UNREAD = f"""(SELECT last.version FROM (SELECT {LATEST}) AS last (version)
-    WHERE last.version IS NOT NULL AND NOT EXISTS (SELECT FROM workers_acknowledgement k
-        WHERE k.worker_id = w.id AND k.project_id = p.id AND k.version = last.version))"""
+# That version where worker w has to read it before working; null: nothing is to be read. `latest` says it
+UNREAD = """CASE WHEN NOT EXISTS (SELECT FROM workers_acknowledgement k
+    WHERE k.worker_id = w.id AND k.project_id = p.id AND k.version = {latest}) THEN {latest} END"""
 
 
 def unread(worker: Worker, project: Project) -> int | None:
     """The version this worker has to read before working; None: nothing is to be read."""
+    asked = UNREAD.format(latest=LATEST)
     both = "FROM workers_worker w, marketplace_project p WHERE w.id = %(worker)s AND p.id = %(project)s"
-    return statements.rows(f"SELECT {UNREAD} {both}", {"worker": worker.pk, "project": project.pk})[0][0]
+    return statements.rows(f"SELECT {asked} {both}", {"worker": worker.pk, "project": project.pk})[0][0]
 
 
 def last_read(worker: Worker, project: Project) -> int | None:

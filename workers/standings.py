@@ -8,13 +8,13 @@ from marketplace.core import clock
 from marketplace.models import Organisation, Project
 from workers.models import Standing, Worker
 
-# Of worker w in project p, what is in force now: an expression each, for statements that ask more at once
-HERE = """FROM workers_standing s WHERE s.worker_id = w.id AND s.lifted_at IS NULL
-    AND (s.until IS NULL OR s.until > clock_timestamp())
-    AND (s.project_id = p.id OR s.organisation_id = p.organisation_id
-         OR (s.project_id IS NULL AND s.organisation_id IS NULL))"""
-STOPPED_UNTIL = f"(SELECT max(coalesce(s.until, '9999-12-31')) {HERE} AND s.kind = 'stopped')"
-PAGE_MOST = f"(SELECT min(s.page_size) {HERE} AND s.kind = 'small_pages')"
+# What is in force now for worker w in project p: one row, for statements that ask more at once
+HERE = """SELECT max(coalesce(s.until, '9999-12-31')) FILTER (WHERE s.kind = 'stopped') AS stopped_until,
+        min(s.page_size) FILTER (WHERE s.kind = 'small_pages') AS page_most
+    FROM workers_standing s WHERE s.worker_id = w.id AND s.lifted_at IS NULL
+        AND (s.until IS NULL OR s.until > clock_timestamp())
+        AND (s.project_id = p.id OR s.organisation_id = p.organisation_id
+             OR (s.project_id IS NULL AND s.organisation_id IS NULL))"""
 
 
 def stopped(worker: Worker, project: Project) -> Standing | None:

@@ -34,13 +34,15 @@ SOON_S = 1  # when the round is not over
 LOOK = f"""
 SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
     EXISTS (SELECT FROM marketplace_membership m WHERE m.user_id = w.user_id AND m.organisation_id = p.organisation_id),
-    {qualifications.MEETS}, {standings.STOPPED_UNTIL}, {standings.PAGE_MOST}, {guidelines.UNREAD}, {guidelines.LATEST},
+    {qualifications.MEETS}, s.stopped_until, s.page_most, {guidelines.UNREAD.format(latest="g.latest")}, g.latest,
     p.requirement, p.organisation_id, p.is_private AND NOT {groups.IS_AMONG},
     (SELECT a.id FROM tasks_assignment a
      WHERE a.worker_id = w.id AND a.project_id = p.id AND a.purpose = 'work' AND a.state = 'open'),
     b.id, b.queue_epoch, b.gold_taken < b.gold_bought, c.id, c.priority, c.pos, c.lap, c.claimed, c.gold_left,
     c.gold_rate, c.epoch = b.queue_epoch AND c.searched_at > clock_timestamp() - {RETRY_S} * interval '1 second'
 FROM workers_worker w CROSS JOIN marketplace_project p JOIN marketplace_organisation o ON o.id = p.organisation_id
+CROSS JOIN LATERAL (SELECT max(version) AS latest FROM marketplace_guideline WHERE project_id = p.id) AS g
+CROSS JOIN LATERAL ({standings.HERE}) AS s
 LEFT JOIN tasks_batch b ON b.project_id = p.id AND b.state = 'open' AND p.state = 'open' AND o.frozen_at IS NULL
 LEFT JOIN tasks_cursor c ON c.worker_id = w.id AND c.batch_id = b.id
 WHERE w.id = %(worker)s AND p.id = %(project)s ORDER BY b.id
