@@ -14,7 +14,7 @@ from payments.models import Account, Transfer
 from payments.payouts import available_micros
 from payments.web.forms import PayoutForm
 from tasks import appeals
-from tasks.models import Answer, Appeal, Assignment, Decision, Evidence
+from tasks.models import Answer, Appeal, Assignment, Decision
 from tasks.web import shown
 from tasks.web.forms import ContestForm
 from workers import profiles
@@ -73,7 +73,7 @@ def decision(request: HttpRequest, decision: str) -> HttpResponse:
 
 def _checks(decision: Decision) -> list[dict[str, Any]]:
     """The known answers a decision rests on, each with what was answered, what would have been right, and its link."""
-    grounds = decision.grounds.filter(evidence__kind=Evidence.Kind.GOLD).order_by("pk").select_related(
+    grounds = decision.grounds.filter(evidence__answer__task__gold__isnull=False).order_by("pk").select_related(
         "evidence__void", "evidence__answer__assignment", "evidence__answer__batch", "evidence__answer__task__item",
         "evidence__answer__task__gold",
     )  # fmt: skip
