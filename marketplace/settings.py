@@ -45,13 +45,17 @@ if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other")
 
 # Money
-STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")
-PLAY_MONEY = env.flag("PLAY_MONEY", default=not PRODUCTION)
-if STRIPE_SECRET_KEY:
-    raise ImproperlyConfigured("STRIPE_SECRET_KEY: this version moves play money only; unset it")
-if not PLAY_MONEY:
-    raise ImproperlyConfigured("PLAY_MONEY=1 must be set to serve with play money, the only kind this version has")
-MODE = "sandbox"
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")  # its beginning says the mode; without one: play money
+STRIPE_WEBHOOK_SECRET = env.text("STRIPE_WEBHOOK_SECRET")
+STRIPE_URL = env.parsed("STRIPE_URL", env.loopback_url) or ""  # of a stand-in for Stripe, with a test key
+MODE = env.parsed("STRIPE_SECRET_KEY", env.mode_of) or "sandbox"
+PLAY_MONEY = env.flag("PLAY_MONEY", default=not PRODUCTION and MODE == "sandbox")
+if (MODE == "sandbox") != PLAY_MONEY:
+    raise ImproperlyConfigured("either PLAY_MONEY=1 or STRIPE_SECRET_KEY: one of them says what money is moved")
+if MODE != "sandbox" and not STRIPE_WEBHOOK_SECRET:
+    raise ImproperlyConfigured("STRIPE_WEBHOOK_SECRET is needed with STRIPE_SECRET_KEY: money is credited by webhook")
+if STRIPE_URL and MODE == "live":
+    raise ImproperlyConfigured("STRIPE_URL is for a test key only")
 CURRENCIES = env.words("CURRENCIES", "USD EUR GBP CHF JPY")
 if unknown := set(CURRENCIES) - DECIMALS.keys():
     raise ImproperlyConfigured(f"CURRENCIES: {', '.join(sorted(unknown))}: expected some of {', '.join(DECIMALS)}")

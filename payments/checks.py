@@ -20,7 +20,7 @@ CHECKS = {
         ORDER BY account.id""",
     "account {id} ({kind}) is overdrawn by {micros} micros": """
         SELECT id, kind, debits_micros - credits_micros AS micros FROM payments_account
-        WHERE kind <> 'outside' AND debits_micros > credits_micros
+        WHERE kind NOT IN ('outside', 'losses') AND debits_micros > credits_micros
         ORDER BY id""",
     "entry {id} ({key}) has no transfers": """
         SELECT id, key FROM payments_entry entry

@@ -148,7 +148,7 @@ def _insufficient(rows: list[Row]) -> InsufficientFunds:
     for debit, credit, amount in rows:
         needed[debit] += amount
         needed[credit] -= amount
-    accounts = Account.objects.filter(pk__in=needed).exclude(kind=Account.Kind.OUTSIDE)
+    accounts = Account.objects.filter(pk__in=needed).exclude(kind__in=Account.UNBOUNDED)
     short = [(row, needed[row.pk] - row.balance_micros) for row in accounts if needed[row.pk] > row.balance_micros]
     missing, currency = sum(by for _, by in short), short[0][0].currency
     return InsufficientFunds(f"{money.show(missing, currency)} is missing", missing_micros=missing, currency=currency)

@@ -36,7 +36,7 @@ def request(
         mode=settings.MODE,
     )
     try:
-        provider_id = (through or gateway.current()).charge(prepayment)
+        provider_id = (through or gateway.current()).ask(prepayment).provider_id
     except gateway.Refused as refusal:
         states.move(prepayment, Prepayment.State.FAILED, failure=str(refusal))
     else:

@@ -37,6 +37,19 @@ class Worker(models.Model):
         help_text="ISO 639-1 code -> level, or empty; as stated.",
     )
     country = models.CharField(max_length=2, blank=True, db_default="", help_text="ISO 3166-1 alpha-2, as stated.")
+    of_age_at = models.DateTimeField(null=True, help_text="When they stated that they are old enough to be paid.")
+    may_earn = ArrayField(
+        models.CharField(max_length=12),
+        default=list,
+        db_default=models.Value("{}"),
+        help_text="What we can pay this person, as live:USD; derived, and read by the claim.",
+    )
+    kin = ArrayField(
+        models.BigIntegerField(),
+        default=list,
+        db_default=models.Value("{}"),
+        help_text="Users who are paid to the same place; derived. Work for their organisations is own work.",
+    )
 
     class Meta:
         constraints = [known("worker", ["active", "suspended", "erased"])]

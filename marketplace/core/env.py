@@ -83,3 +83,18 @@ def parsed(name: str, read: Callable[[str], T]) -> T | None:
         return read(value) if value else None
     except ValueError as error:
         raise ImproperlyConfigured(f"{name}: {error}") from error
+
+
+def mode_of(key: str) -> str:
+    """Which kind of money a secret key of Stripe moves: test or live."""
+    if found := re.fullmatch(r"(?:sk|rk)_(test|live)_\w{8,}", key):
+        return found[1]
+    raise ValueError("expected a secret or restricted key: sk_test_..., sk_live_..., rk_test_... or rk_live_...")
+
+
+def loopback_url(url: str) -> str:
+    """The address of a server on this machine."""
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1") and parts.port:
+        return url.rstrip("/")
+    raise ValueError("expected an address of this machine, as http://127.0.0.1:12111")

@@ -1,5 +1,6 @@
 """Questions about tasks over HTTP, for both sides: parse, call one verb, answer."""
 
+from abc import abstractmethod
 from typing import Any
 
 from django.db.models import QuerySet
@@ -25,13 +26,13 @@ class ConversationFilter(filters.FilterSet):
 
 
 class Talk(FilteredView):
-    """A conversation from one side."""
+    """A conversation from one side, which says what it may see."""
 
     queryset: Any = Conversation.objects.none()
     serializer_class: Any = shapes.ConversationSerializer
 
-    def conversations(self) -> "QuerySet[Conversation]":
-        raise NotImplementedError
+    @abstractmethod
+    def conversations(self) -> "QuerySet[Conversation]": ...
 
     def conversation(self) -> Conversation:
         return get_object_or_404(self.conversations(), public_id=self.kwargs["id"])

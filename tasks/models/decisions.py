@@ -9,6 +9,7 @@ from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Organisation, Project, User
+from payments.models import Hold
 from tasks.models.work import Answer
 from workers.models import Grant, Standing, Worker
 
@@ -142,6 +143,7 @@ class Decision(models.Model):
         END_GRANT = "end_grant", "Qualification ended"
         DENY = "deny", "No more work of this requester"
         SUSPEND = "suspend", "Account suspended"  # everywhere; by admins
+        HOLD = "hold", "Payouts held"  # until a time; by admins
 
     class Reason(models.TextChoices):
         WRONG = "wrong", "The answer is wrong against the guideline"
@@ -152,6 +154,7 @@ class Decision(models.Model):
         INACCURATE = "inaccurate", "Too many answers are wrong"
         HASTY = "hasty", "The answers came faster than the task can be read"
         CONDUCT = "conduct", "Messages or conduct"
+        FRAUD = "fraud", "Signs of fraud with money"
         RULE = "rule", "A rule of the project says so"
 
     class State(models.TextChoices):
@@ -186,6 +189,7 @@ class Decision(models.Model):
     undone_because = models.TextField(blank=True)
     standing = models.OneToOneField(Standing, models.PROTECT, null=True, related_name="+")
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", help_text="What it ended.")
+    hold = models.OneToOneField(Hold, models.PROTECT, null=True, related_name="+")
 
     counted = models.BooleanField(default=False, help_text="A rejection that is final, in its worker's record.")
 

@@ -4,7 +4,8 @@ from django.db import connection, transaction
 
 from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid
 from payments import jobs, ledger, payouts
-from payments.gateway import Refused, Sandbox
+from payments.gateway import Refused
+from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Entry, Payout
 from tests import make
 from tests.payments import made

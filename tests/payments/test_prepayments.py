@@ -4,19 +4,20 @@ from django.core.exceptions import ImproperlyConfigured
 from marketplace.core.errors import Forbidden, Invalid
 from marketplace.models import AuditEvent, Role
 from payments import ledger, prepayments
-from payments.gateway import Refused, Sandbox
+from payments.gateway import Refused
+from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Entry, Prepayment
 from tests import make
 from tests.payments.made import USD, balance
 
 
 class Declining(Sandbox):
-    def charge(self, prepayment):
+    def ask(self, prepayment):
         raise Refused("the card was declined")
 
 
 class Unreachable(Sandbox):
-    def charge(self, prepayment):
+    def ask(self, prepayment):
         raise TimeoutError
 
 
@@ -38,7 +39,7 @@ def test_a_prepayment_is_paid_at_once_in_the_sandbox():
 def test_the_provider_id_follows_from_the_row():
     acme = make.organisation()
     first, second = (prepayments.request(acme, make.owner(acme), 1_000_000, "USD") for _ in range(2))
-    assert Sandbox().charge(first) == first.provider_id != second.provider_id
+    assert Sandbox().ask(first).provider_id == first.provider_id != second.provider_id
 
 
 def test_a_refused_prepayment_credits_nothing_and_says_why():

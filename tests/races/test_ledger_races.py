@@ -9,7 +9,7 @@ from django.db.models import F
 
 from marketplace.core.errors import InsufficientFunds
 from payments import ledger, payouts, reserves
-from payments.gateway import Sandbox
+from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Entry, Transfer
 from tests import make
 from tests.payments import made

@@ -1,12 +1,8 @@
-"""The ledger and what moves through it."""
-
-from typing import Self
+"""The ledger: accounts, and what moved between them."""
 
 from django.db import models
 from django.db.models import F, Q
 
-from marketplace.core.ids import PublicIdField
-from marketplace.core.states import known
 from marketplace.models import Mode, Organisation, Project, User
 
 
@@ -14,12 +10,17 @@ class Account(models.Model):
     """A place where money stands. Its totals are kept beside its transfers and may be checked against them."""
 
     class Kind(models.TextChoices):
-        OUTSIDE = "outside"  # the world beyond the platform; the only kind that may be overdrawn
+        OUTSIDE = "outside"  # the world beyond the platform; may be overdrawn, as losses may
         PREPAID = "prepaid"  # what an organisation has paid and not yet reserved
         RESERVE = "reserve"  # what is set aside for one batch
-        EARNINGS = "earnings"  # what the operator owes a worker
+        PENDING = "pending"  # earned, and payable from the day its subject names: what paid for it may be taken back
+        EARNINGS = "earnings"  # what the operator owes a worker, payable now
         FEES = "fees"  # what the operator has earned
         IN_TRANSIT = "in_transit"  # payouts on their way
+        REFUNDING = "refunding"  # on its way back to an organisation
+        LOSSES = "losses"  # what the operator has lost; overdrawn by that much
+
+    UNBOUNDED = [Kind.OUTSIDE, Kind.LOSSES]
 
     kind = models.CharField(max_length=12, choices=Kind)
     organisation = models.ForeignKey(Organisation, models.PROTECT, null=True, related_name="accounts")
@@ -39,14 +40,22 @@ class Account(models.Model):
             ),
             models.UniqueConstraint(fields=["id", "currency", "mode"], name="account_currency_mode"),
             models.CheckConstraint(
-                condition=Q(kind="outside") | Q(credits_micros__gte=F("debits_micros")), name="account_not_overdrawn"
+                condition=Q(kind__in=["outside", "losses"]) | Q(credits_micros__gte=F("debits_micros")),
+                name="account_not_overdrawn",
             ),
             models.CheckConstraint(
                 condition=Q(
-                    kind__in=["outside", "prepaid", "reserve", "earnings", "fees", "in_transit"], mode__in=Mode.values
+                    kind__in=[
+                        *("outside", "prepaid", "reserve", "pending", "earnings"),
+                        *("fees", "in_transit", "refunding", "losses"),
+                    ],
+                    mode__in=Mode.values,
                 ),
                 name="account_kind_and_mode_known",
             ),
+        ]
+        indexes = [  # of columns that never change, so that totals are still updated in place
+            models.Index(fields=["organisation", "subject"], condition=Q(kind="pending"), name="account_pending"),
         ]
 
     def __str__(self) -> str:
@@ -128,75 +137,3 @@ class ReserveLine(models.Model):
 
     def __str__(self) -> str:
         return self.name
-
-
-class PrepaymentQuerySet(models.QuerySet["Prepayment"]):
-    def visible_to(self, user: User) -> Self:
-        return self.filter(organisation__memberships__user=user)
-
-
-class Prepayment(models.Model):
-    """Money an organisation pays before its work is done."""
-
-    class State(models.TextChoices):
-        REQUESTED = "requested"
-        PAID = "paid"
-        FAILED = "failed"
-
-    MOVES = {State.REQUESTED: {State.PAID, State.FAILED}}
-
-    public_id = PublicIdField("pre")
-    organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="prepayments")
-    requested_by = models.ForeignKey(User, models.PROTECT, related_name="+")
-    amount_micros = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    mode = models.CharField(max_length=10, choices=Mode)
-    state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
-    provider_id = models.CharField(max_length=120, blank=True)
-    failure = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    objects = PrepaymentQuerySet.as_manager()
-
-    class Meta:
-        constraints = [
-            known("prepayment", ["requested", "paid", "failed"]),
-            models.CheckConstraint(condition=Q(amount_micros__gt=0), name="prepayment_amount_positive"),
-        ]
-
-    def __str__(self) -> str:
-        return self.public_id
-
-
-class Payout(models.Model):
-    """Earnings on their way to a worker; moved once, whatever crashes."""
-
-    class State(models.TextChoices):
-        REQUESTED = "requested"
-        PAID = "paid"
-        FAILED = "failed"
-
-    MOVES = {State.REQUESTED: {State.PAID, State.FAILED}}
-
-    public_id = PublicIdField("pay")
-    user = models.ForeignKey(User, models.PROTECT, related_name="payouts")
-    amount_micros = models.BigIntegerField()
-    currency = models.CharField(max_length=3)
-    mode = models.CharField(max_length=10, choices=Mode)
-    state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
-    provider_id = models.CharField(max_length=120, blank=True)
-    failure = models.TextField(blank=True)
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        constraints = [
-            known("payout", ["requested", "paid", "failed"]),
-            models.CheckConstraint(condition=Q(amount_micros__gt=0), name="payout_amount_positive"),
-        ]
-        indexes = [
-            models.Index(fields=["user", "id"], name="payout_of_user"),
-            models.Index(fields=["id"], condition=Q(state="requested"), name="payout_waiting"),
-        ]
-
-    def __str__(self) -> str:
-        return self.public_id
