@@ -203,15 +203,24 @@ class Stage:
         finally:
             self.ground.commit_with("")
 
+    def python(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """A module of the tests, run to its end in this database."""
+        command = [sys.executable, "-m", module, *arguments]
+        environment = {**os.environ, "DATABASE_URL": self.url, **self._environment(0)}
+        return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
     def _start(self, shift_s: int, *arguments: str) -> subprocess.Popen[str]:
+        with mock.patch.dict(os.environ, self._environment(shift_s)):
+            return self.running.enter_context(apart.started(self.url, self.folder, *arguments))
+
+    def _environment(self, shift_s: int) -> dict[str, str]:
         environment = {}
         if self.guard_off:
             environment |= {"DJANGO_SETTINGS_MODULE": "tests.faults.settings", "GUARD_OFF": self.guard_off}
         if shift_s:
             shifted = str(Path(__file__).with_name("shifted"))  # python runs the sitecustomize it finds there
             environment |= {"PYTHONPATH": shifted, "CLOCK_AHEAD_S": str(shift_s)}
-        with mock.patch.dict(os.environ, environment):
-            return self.running.enter_context(apart.started(self.url, self.folder, *arguments))
+        return environment
 
 
 def answers(port: int) -> bool:

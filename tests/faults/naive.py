@@ -264,6 +264,14 @@ def _settles_after(seconds: float) -> None:
     settlement.settle = settle
 
 
+def returns_what_is_contestable() -> None:
+    from tasks import batches
+
+    owed = batches.OWED
+    batches.OWED = owed.replace("d.contestable_until > %(contestable_after)s", "false")
+    assert owed != batches.OWED
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     guard.__name__: guard
     for guard in (
@@ -278,5 +286,6 @@ GUARDS: dict[str, Callable[[], None]] = {
         refills_that_look_first,
         settles_without_locks,
         settles_in_two_transactions,
+        returns_what_is_contestable,
     )
 }

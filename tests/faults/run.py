@@ -9,7 +9,7 @@ from random import Random
 
 from django.conf import settings
 
-from tests.faults import crashes, doubles, times
+from tests.faults import crashes, doubles, times, wandering
 from tests.faults.ground import Ground, Stage
 from tests.faults.outcome import HARNESS, Fault, Outcome
 
@@ -42,6 +42,7 @@ FAULTS = [
     ),
     Fault("F16", "an old snapshot", times.old_snapshot, 3, 1, 1, "claims_from_the_head"),
     Fault("F18", "cluster killed in a settlement", crashes.cluster_killed, 2, 1, 1, "settles_in_two_transactions"),
+    Fault("F21", "random steps against a model", wandering.random_steps, 100, 1, 2, "returns_what_is_contestable"),
 ]  # fmt: skip
 SHORT = ("F2", "F11", "F12")
 

@@ -1,0 +1,20 @@
+"""F21: everything that moves money, in random order, against a model of it in memory."""
+
+from concurrent.futures import ThreadPoolExecutor
+from random import Random
+
+from tests.faults.ground import Stage
+from tests.faults.outcome import Outcome
+
+STEPS, AT_ONCE = 1_000, 2
+
+
+def random_steps(stage: Stage, rng: Random, times: int) -> Outcome:
+    """So many thousand steps; where one goes wrong, the seed that drew it is told."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        seeds = [rng.randrange(10**9) for _ in range(times)]
+        ended = list(pool.map(lambda seed: stage.python("tests.machine", f"--seed={seed}", f"--steps={STEPS}"), seeds))
+    gone = sum(int(line.split()[0]) for run in ended for line in run.stdout.splitlines() if line.endswith(" steps"))
+    wrong = [run for run in ended if run.returncode]
+    found = [(run.stdout or run.stderr).strip().splitlines()[-1] for run in wrong]
+    return Outcome(f"{gone} steps", gone or len(wrong), found[:3])

@@ -1,0 +1,348 @@
+"""The walk: a rule for every verb that moves money; after each, the database is what the books say."""
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
+from itertools import count
+from typing import Any, NamedTuple, TypeVar
+
+import hypothesis
+import pytest
+from django.conf import settings
+from django.db.models import F, Q
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+
+from marketplace.core import clock
+from marketplace.core.errors import DomainError, IllegalMove, InsufficientFunds
+from payments import payouts, prepayments
+from payments.gateway import Refused
+from payments.gateway.sandbox import Sandbox
+from payments.models import Account, Payout
+from tasks import appeals, assignments, audit, batches, decisions, settlement
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision
+from tests import make
+from tests.machine.books import EACH_MICROS, PRICE_MICROS, Books, Piece
+from tests.tasks import work
+from workers.models import Worker
+
+T = TypeVar("T")
+NUMBERS = count(1)
+ITEMS, REDUNDANCY, PAGE, WORKERS = 4, 2, 2, 3
+CENT = 10_000
+AUDITED_EVERY = 500  # steps
+TAKEN_OUT = {"reject": "rejected", "exclude": "excluded"}
+TERMS = {
+    **{"price_micros": PRICE_MICROS, "redundancy_min": REDUNDANCY, "redundancy_max": REDUNDANCY, "page_size": PAGE},
+    **{"gold_share": 0.0, "practice_size": 0, "accept_after_s": 3600},
+}
+picks = st.integers(0, 10_000)
+outcomes = st.sampled_from(["pays", "pays", "refuses", "silent"])
+
+
+class Verb(NamedTuple):
+    """Something that may happen, when it may, and what is drawn for it."""
+
+    call: Callable[..., None]
+    holds: Callable[["Walk"], Any]
+    drawn: dict[str, st.SearchStrategy[Any]]
+
+
+VERBS: list[Verb] = []
+
+
+def when(holds: Callable[["Walk"], Any], **drawn: Any) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """One of the verbs that a step chooses from, evenly: hypothesis would leave most of its own rules out of a walk."""
+
+    def listed(call: Callable[..., None]) -> Callable[..., None]:
+        VERBS.append(Verb(call, holds, drawn))
+        return call
+
+    return listed
+
+
+def always(walk: "Walk") -> bool:
+    return True
+
+
+def one_of(some: Sequence[T], which: int) -> T:
+    return some[which % len(some)]
+
+
+class Scripted(Sandbox):
+    """A provider that does what the walk says: pays, refuses, or is not heard."""
+
+    def __init__(self, says: str) -> None:
+        self.says = says
+
+    def pay_out(self, payout: Payout) -> str:
+        if self.says == "refuses":
+            raise Refused("the account is closed")
+        if self.says == "silent":
+            raise TimeoutError
+        return super().pay_out(payout)
+
+
+class Walk(RuleBasedStateMachine):
+    """One organisation, a few workers, and whatever may happen to their money."""
+
+    steps = 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        name = f"{next(NUMBERS)}-{clock.now():%H%M%S%f}"
+        self.rita, self.ada = make.user(f"rita{name}"), make.user("ada", staff=True)
+        self.home = make.organisation(self.rita)
+        self.workers = [work.worker(f"worker{n}.{name}") for n in range(WORKERS)]
+        self.project = make.project(self.home, **TERMS)
+        self.data = make.dataset([{"text": f"item {n}"} for n in range(ITEMS)], self.home, project=self.project)
+        self.batches: set[int] = set()
+        self.books = Books()
+        self.before = self._shared()
+
+    @initialize(cents=st.integers(0, 500))
+    def begin(self, cents: int) -> None:
+        self.prepay(200)
+        self.publish()
+        self.prepay(cents + 1)
+
+    @rule(data=st.data())
+    def step(self, data: st.DataObject) -> None:
+        verb = data.draw(st.sampled_from([verb for verb in VERBS if verb.holds(self)]))
+        drawn = {name: data.draw(strategy) for name, strategy in verb.drawn.items()}
+        hypothesis.note(f"{verb.call.__name__} {drawn}")
+        verb.call(self, **drawn)
+
+    # Money in, work out
+
+    @when(always, cents=st.integers(1, 200))
+    def prepay(self, cents: int) -> None:
+        prepayments.request(self.home, self.rita, cents * CENT, "USD")
+        self.books.move("outside", "prepaid", cents * CENT)
+
+    @when(lambda walk: len(walk.running()) < 3)
+    def publish(self) -> None:
+        cost = ITEMS * REDUNDANCY * EACH_MICROS
+        with self.refused_if(self.books.at["prepaid"] < cost and InsufficientFunds):
+            batch = work.publish(self.project, self.data)
+            self.batches.add(batch.pk)
+            self.books.move("prepaid", f"reserve:{batch.pk}", cost)
+
+    @when(lambda walk: walk.idle() and walk.running())
+    def claim(self) -> None:
+        for worker in self.idle():
+            try:
+                lease = assignments.claim(worker, self.project)
+            except DomainError:
+                continue  # nothing is left for them: what may be claimed, other tests say
+            for pk in lease.answers.values_list("pk", flat=True):
+                self.books.pieces[pk] = Piece(pk, lease.batch_id, worker.user_id, lease.pk)
+            return
+
+    @when(lambda walk: walk.pieces("leased"), which=picks, animal=st.sampled_from(["cat", "dog"]))
+    def submit(self, which: int, animal: str) -> None:
+        lease = self.leased(which)
+        work.answer(lease, default=animal)
+        self.become("submitted", lease)
+
+    @when(lambda walk: walk.pieces("leased"), which=picks, ends=st.sampled_from(["returned", "expired"]))
+    def end_lease(self, which: int, ends: str) -> None:
+        lease = self.leased(which)
+        if ends == "returned":
+            assignments.give_back(lease)
+        else:
+            Assignment.objects.filter(pk=lease.pk).update(leased_until=clock.now())
+            while assignments.expire():
+                pass
+        self.become(ends, lease)
+
+    # What is decided
+
+    @when(lambda walk: walk.pieces("submitted"), which=picks)
+    def accept(self, which: int) -> None:
+        piece = one_of(self.pieces("submitted"), which)
+        decisions.accept([self.answer(piece)], self.rita)
+        piece.state = "accepted"
+
+    @when(
+        lambda walk: walk.pieces("submitted", "accepted"),
+        which=picks,
+        kind=st.sampled_from(["reject", "exclude"]),
+        refill=st.booleans(),
+    )
+    def take_out(self, which: int, kind: str, refill: bool) -> None:
+        """Accepted work is never rejected."""
+        piece = one_of(self.pieces("submitted", "accepted"), which)
+        buys = refill and piece.batch not in self.books.closed
+        is_late = kind == "reject" and piece.state == "accepted"
+        is_short = buys and self.books.at["prepaid"] < EACH_MICROS
+        with self.refused_if(IllegalMove if is_late else is_short and InsufficientFunds):
+            getattr(decisions, kind)(self.answer(piece), self.rita, "wrong", "It is a dog.", refill)
+            piece.state, piece.appeal, piece.is_final = TAKEN_OUT[kind], "", False
+            if buys:
+                self.books.move("prepaid", f"reserve:{piece.batch}", EACH_MICROS)
+
+    @when(lambda walk: walk.contestable(), which=picks)
+    def contest(self, which: int) -> None:
+        piece = one_of(self.contestable(), which)
+        worker = next(worker for worker in self.workers if worker.user_id == piece.worker)
+        appeals.contest(self.decision(piece), worker, "I looked twice.")
+        piece.appeal = "open"
+
+    @when(lambda walk: walk.contested(), which=picks, verdict=st.sampled_from(["uphold", "dismiss"]))
+    def settle_appeal(self, which: int, verdict: str) -> None:
+        piece = one_of(self.contested(), which)
+        appeal = Appeal.objects.get(decision=self.decision(piece))
+        getattr(appeals, verdict)(appeal, self.ada, "I looked.")
+        piece.appeal = "dismissed"
+        if verdict == "uphold":
+            piece.state, piece.appeal = "accepted", ""
+
+    @when(lambda walk: walk.contestable(), which=picks)
+    def window_ends(self, which: int) -> None:
+        piece = one_of(self.contestable(), which)
+        over = clock.now() - timedelta(hours=1)
+        Decision.objects.filter(pk=self.decision(piece).pk).update(contestable_until=over)
+        piece.is_final = True
+
+    # What sweeps do
+
+    @when(lambda walk: any(not piece.is_settled for piece in walk.pieces("accepted", "excluded")))
+    def settle(self) -> None:
+        for batch in self.batches:
+            while settlement.settle(batch):
+                pass
+        self.books.settle()
+
+    @when(lambda walk: len(walk.running()) > 1, which=picks)
+    def close(self, which: int) -> None:
+        self.end(one_of(self.running(), which))
+
+    @when(lambda walk: walk.books.closed)
+    def return_rest(self) -> None:
+        for pk in self.books.closed:
+            while batches.return_rest(pk):
+                pass
+        self.books.give_back_rest()
+
+    # Money out
+
+    @when(lambda walk: walk.earners(), which=picks, says=outcomes, cents=st.integers(0, 20))
+    def pay_out(self, which: int, says: str, cents: int) -> None:
+        """All there is, or so many cents."""
+        worker = one_of(self.earners(), which)
+        earned, asked = self.books.at[f"earnings:{worker.user_id}"], cents * CENT or None
+        amount = asked or earned // CENT * CENT
+        is_too_much = amount > earned or amount < settings.PAYOUT_LEAST_MICROS
+        with self.refused_if(is_too_much and DomainError):
+            payout = payouts.request(worker.user, asked)
+            self.books.move(f"earnings:{worker.user_id}", "in_transit", amount)
+            self.send(payout, says)
+
+    @when(lambda walk: walk.books.at["in_transit"], which=picks, says=outcomes)
+    def send_again(self, which: int, says: str) -> None:
+        users = [worker.user_id for worker in self.workers]
+        waiting = Payout.objects.filter(user__in=users, state="requested").order_by("pk")
+        self.send(one_of(list(waiting), which), says)
+
+    def send(self, payout: Payout, says: str) -> None:
+        try:
+            payouts.send(payout.pk, through=Scripted(says))
+        except TimeoutError:
+            return
+        to = "outside" if says == "pays" else f"earnings:{payout.user_id}"
+        self.books.move("in_transit", to, payout.amount_micros)
+
+    # After every step, and at the end
+
+    @invariant()
+    def database_is_as_the_books_say(self) -> None:
+        found, at = self.found(), self.books.at
+        wrong = {
+            place: (found.get(place, 0), at[place]) for place in found.keys() | at if found.get(place, 0) != at[place]
+        }
+        assert not wrong, f"micros found and expected: {wrong}"
+        Walk.steps += 1
+        if Walk.steps % AUDITED_EVERY == 0:
+            assert audit.check() == []
+
+    def teardown(self) -> None:
+        """However it stands, everything ends: what is neither owed nor spent is the organisation's again."""
+        for pk in self.running():
+            self.end(pk)
+        self.settle()
+        self.return_rest()
+        self.database_is_as_the_books_say()
+
+    # What stands where
+
+    def found(self) -> dict[str, int]:
+        """The balances that are not zero; of places that all share, what this walk has changed."""
+        now = self._shared()
+        here = {place: now[place] - self.before.get(place, 0) for place in now}
+        own = Q(organisation=self.home) | Q(user__in=[worker.user_id for worker in self.workers])
+        for account in Account.objects.filter(own):
+            places = {"reserve": account.subject.replace("batch", "reserve"), "prepaid": "prepaid"}
+            here[places.get(account.kind, f"{account.kind}:{account.user_id}")] = account.balance_micros
+        return {place: micros for place, micros in here.items() if micros}
+
+    def _shared(self) -> dict[str, int]:
+        shared = Account.objects.filter(organisation=None, user=None)
+        return dict(shared.values_list("kind", F("credits_micros") - F("debits_micros")))
+
+    def refused_if(self, expected: type[Exception] | bool) -> AbstractContextManager[Any]:
+        return pytest.raises(expected) if isinstance(expected, type) else nullcontext()
+
+    def idle(self) -> list[Worker]:
+        busy = {piece.worker for piece in self.pieces("leased")}
+        return [worker for worker in self.workers if worker.user_id not in busy]
+
+    def earners(self) -> list[Worker]:
+        return [worker for worker in self.workers if self.books.at[f"earnings:{worker.user_id}"]]
+
+    def running(self) -> list[int]:
+        return sorted(self.batches - self.books.closed)
+
+    def end(self, pk: int) -> None:
+        batches.close(Batch.objects.get(pk=pk), self.rita)
+        self.books.closed.add(pk)
+
+    def pieces(self, *states: str) -> list[Piece]:
+        return [piece for piece in self.books.pieces.values() if piece.state in states]
+
+    def contestable(self) -> list[Piece]:
+        return [piece for piece in self.pieces("rejected", "excluded") if not (piece.appeal or piece.is_final)]
+
+    def contested(self) -> list[Piece]:
+        return [piece for piece in self.pieces("rejected", "excluded") if piece.appeal == "open"]
+
+    def leased(self, which: int) -> Assignment:
+        return Assignment.objects.get(pk=one_of(sorted({piece.lease for piece in self.pieces("leased")}), which))
+
+    def become(self, state: str, lease: Assignment) -> None:
+        for piece in self.pieces("leased"):
+            if piece.lease == lease.pk:
+                piece.state = state
+
+    def answer(self, piece: Piece) -> Answer:
+        return Answer.objects.select_related("batch__project__organisation", "task", "worker").get(pk=piece.pk)
+
+    def decision(self, piece: Piece) -> Decision:
+        return Decision.objects.get(answer=piece.pk, state=Decision.State.STANDING)
+
+
+def walk(seed: int, steps: int, *, a_walk: int = 100) -> int:
+    """Go about so many steps, some to a walk, and say how many they were; the seed draws them all.
+
+    raises  AssertionError, and prints the shortest walk that was found to go wrong
+    """
+    before = Walk.steps
+    options = hypothesis.settings(
+        max_examples=max(1, steps // a_walk),
+        stateful_step_count=a_walk,
+        deadline=None,
+        database=None,
+        suppress_health_check=list(hypothesis.HealthCheck),
+    )
+    run_state_machine_as_test(hypothesis.seed(seed)(Walk), settings=options)
+    return Walk.steps - before
