@@ -5,6 +5,7 @@ from django.urls import include, path, re_path
 
 from marketplace.api.missing import Missing
 
+handler500 = "marketplace.core.problems.fault"
 urlpatterns = [
     path("api/v1/", include("tasks.api.urls")),  # first what is asked most
     path("api/v1/", include("payments.api.urls")),

@@ -1,9 +1,14 @@
 """Refusals as RFC 9457 problems; the only place that knows which kind is which HTTP status."""
 
+import errno
+import logging
+import sys
 from typing import Any
 
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.http import Http404, JsonResponse
+from django.db import InterfaceError, OperationalError
+from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.defaults import server_error
 from rest_framework import exceptions
 from rest_framework.response import Response
 
@@ -17,6 +22,10 @@ STATUS: dict[type[DomainError], int] = {
     TooManyRequests: 429,
 }
 MEDIA_TYPE = "application/problem+json"
+FULL = (errno.ENOSPC, errno.EDQUOT)
+SOON_S = 5
+UNAVAILABLE = "the site cannot keep anything at this moment; see in a few seconds whether what you sent has arrived"
+log = logging.getLogger("django.request")
 
 
 def status(error: DomainError) -> int:
@@ -33,7 +42,26 @@ def respond(exc: Exception, context: dict[str, Any]) -> Response | None:
         return _problem(413, "too-large", "More was sent than is taken here", "send less at once", {})
     if isinstance(exc, exceptions.APIException):
         return _of_framework(exc)
+    if is_outage(exc):
+        log.error("%s: unavailable", context["request"].path, exc_info=exc)
+        return _problem(503, "unavailable", "Not now", UNAVAILABLE, {"retry_after_s": SOON_S})
     return None
+
+
+def is_outage(exc: BaseException | None) -> bool:
+    """Whether the database or a disk cannot do it now, and may soon."""
+    if isinstance(exc, OSError):
+        return exc.errno in FULL
+    return isinstance(exc, (OperationalError, InterfaceError))
+
+
+def fault(request: HttpRequest) -> HttpResponse:
+    """The page for what went wrong outside of the API: an outage is over soon, anything else is a fault of ours."""
+    if not is_outage(sys.exc_info()[1]):
+        return server_error(request)
+    page = server_error(request, "503.html")
+    page.status_code, page.headers["Retry-After"] = 503, str(SOON_S)
+    return page
 
 
 def outside(number: int, code: str, detail: str, **facts: Any) -> JsonResponse:

@@ -42,7 +42,10 @@ def faults(ground: Ground, seed: int, options: argparse.Namespace) -> int:
     if unknown := set(wanted) - set(codes):
         print(f"unknown: {', '.join(unknown)}; there are {', '.join(codes)}", file=sys.stderr)
         return 2
-    chosen = [fault for fault in run.FAULTS if fault.code in wanted]
+    for fault in run.FAULTS:
+        if why := fault.cannot():
+            print(f"{fault.code} is left out: {why}")
+    chosen = [fault for fault in run.FAULTS if fault.code in wanted and not fault.cannot()]
     print(f"seed {seed}\n{run.HEAD}", flush=True)
     done = []
     for row in run.rows(ground, chosen, seed, short=options.short):

@@ -95,7 +95,7 @@ def backends_terminated(stage: Stage, rng: Random, times: int) -> Outcome:
                 with stage.stopped("tasks_answer"):
                     stage.cut(WAITING)
         time.sleep(1)
-    return Outcome(f"{len(seen.submits)} pages, {seen.statuses[500]} faults shown", times, problems(seen))
+    return Outcome(f"{len(seen.submits)} pages, {seen.statuses[503]} x 503", times, problems(seen))
 
 
 def cluster_killed(stage: Stage, rng: Random, times: int) -> Outcome:

@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from random import Random
 from typing import Any
 
@@ -17,7 +17,7 @@ from payments import prepayments
 from payments.models import Account
 from tasks import assignments
 from tasks.models import Answer, Appeal, Assignment, Batch, Decision
-from tests import make
+from tests import apart, make
 from tests.faults.ground import Stage
 from tests.faults.load import Person, Reply, Seen, at_work, problems, published, with_keys
 from tests.faults.outcome import Outcome
@@ -26,6 +26,7 @@ from tests.tasks import work
 
 PRICE_MICROS, FEE_MICROS = 50_000, 5_000
 CLIENTS = 64
+PAID_WITHIN_S, RETURNED_WITHIN_S = 20.0, 40.0
 
 
 def double_clicks(stage: Stage, rng: Random, times: int) -> Outcome:
@@ -114,7 +115,7 @@ def exact_money(stage: Stage, rng: Random, times: int) -> Outcome:
     home, each = make.organisation(), PRICE_MICROS + FEE_MICROS
     rita, seen, found = make.owner(home), Seen(is_calm=True), []
     prepayments.request(home, rita, (CLIENTS + times) * each, "USD")
-    terms = {"page_size": 1, "redundancy_min": 2, "redundancy_max": 2, "gold_share": 0.0, "guideline": "Look."}
+    terms = {"page_size": 1, "redundancy_min": 2, "redundancy_max": 2, "gold_share": 0.0}
     project = make.project(home, **terms)
     for number in range(8):
         rows = [{"text": f"item {number}.{n}"} for n in range(CLIENTS // 16)]
@@ -141,6 +142,64 @@ def exact_money(stage: Stage, rng: Random, times: int) -> Outcome:
     if others - {"insufficient-funds"}:
         found.append(f"refused for other reasons: {others}")
     return Outcome(f"{first} answers, {bought} replaced, {last} answers", CLIENTS + times, [*found, *problems(seen)])
+
+
+def acceptance_against_rejection(stage: Stage, rng: Random, times: int) -> Outcome:
+    """F19: the time to decide ends while a requester rejects, and what is accepted is paid at once."""
+    seen, found, rejected, size = Seen(is_calm=True), [], 0, 20
+    terms: dict[str, Any] = {"page_size": size, "redundancy_min": 1, "redundancy_max": 1, "accept_after_s": 0}
+    batch = published(times * size, **terms)
+    stage.web()
+    stage.cluster()
+    wes = Person(stage.ports(), seen, work.worker())
+    rita = Person(stage.ports(), seen, key=accounts.issue_key(make.user("rita"), "faults", ("offer",))[1])
+    because = {"reason_code": "wrong", "reason": "Please look again.", "refill": False}
+    for _ in range(times):
+        page = wes.claim(batch.project).body
+        wes.submit(page)
+        names = [f"{page['id']}-{task['position']}" for task in page["tasks"]]
+        replies = race(*[lambda name=name: rita.twin().post(f"answers/{name}/reject", because) for name in names])
+        told = {name for name, reply in zip(names, replies, strict=True) if reply.is_done}
+        rejected += len(told)
+        wanted = Answer.objects.filter(assignment__public_id=page["id"], entry=None).exclude(state="rejected")
+        with suppress(AssertionError):
+            apart.until(lambda: not wanted.exists(), PAID_WITHIN_S)  # noqa: B023
+        for answer in Answer.objects.filter(assignment__public_id=page["id"]).select_related("assignment"):
+            is_told = answer.public_id in told
+            if (answer.state, answer.entry_id is None) != (("rejected", True) if is_told else ("accepted", False)):
+                found.append(f"told {'rejected' if is_told else 'accepted'}, it is {answer.state}, {answer.entry_id}")
+    return Outcome(f"{times * size - rejected} paid, {rejected} rejected", times * size, [*found[:3], *problems(seen)])
+
+
+def closed_with_leases(stage: Stage, rng: Random, times: int) -> Outcome:
+    """F20: a batch is closed while its pages are handed in; what returns is what was set aside less what was paid."""
+    seen, found, paid = Seen(is_calm=True), [], 0
+    home, each = make.organisation(), PRICE_MICROS + FEE_MICROS
+    prepayments.request(home, make.owner(home), times * CLIENTS * each, "USD")
+    terms = {"page_size": 2, "redundancy_min": 2, "redundancy_max": 2, "gold_share": 0.0, "accept_after_s": 0}
+    project = make.project(home, **terms)
+    data = make.dataset([{"text": f"item {n}"} for n in range(CLIENTS // 2)], home, project=project)
+    stage.web()
+    stage.cluster()
+    crowd = [Person(stage.ports(), seen, work.worker(f"worker{n}")) for n in range(CLIENTS // 4)]
+    rita = Person(stage.ports(), seen, key=accounts.issue_key(make.owner(home), "faults", ("offer",))[1])
+    for _ in range(times):
+        batch = work.publish(project, data)
+        leases = [(person, page) for person in crowd if (page := person.claim(project)).is_done]
+        late, now = leases[::3], [lease for lease in leases if lease not in leases[::3]]
+        ended = race(
+            lambda: rita.post(f"batches/{batch.public_id}/close"),  # noqa: B023
+            *[lambda p=person, page=page: p.submit(page.body) for person, page in now],
+        )
+        time.sleep(rng.uniform(0, 1))  # the sweeps give back what they can
+        ended += [person.submit(page.body) for person, page in late]
+        paid += sum(2 * reply.is_done for reply in ended[1:])
+        with suppress(AssertionError):
+            apart.until(lambda: Batch.objects.get(pk=batch.pk).returned_at, RETURNED_WITHIN_S)  # noqa: B023
+    prepaid = Account.objects.get(kind="prepaid", organisation=home).balance_micros
+    if prepaid != (times * CLIENTS - paid) * each:
+        found.append(f"{paid} answers were taken, {prepaid} micros are back of {times * CLIENTS * each}")
+    return Outcome(f"{paid} answers taken", times, [*found, *problems(seen)])
 
 
 def lock_order(stage: Stage, rng: Random, times: int) -> Outcome:

@@ -61,13 +61,22 @@ class Ground:
 
     def restart_at_once(self) -> float:
         """What `pg_ctl restart -m immediate` does: no checkpoint, no goodbye; the moment in which it was gone."""
-        pid = self._tell(signal.SIGQUIT)
+        with self.stopped(signal.SIGQUIT):
+            return time.monotonic()
+
+    @contextmanager
+    def stopped(self, how: signal.Signals = signal.SIGINT) -> Iterator[None]:
+        """No server for the time of the block; it comes back at its end."""
+        pid = self._tell(how)
         apart.until(lambda: not apart.is_running(pid))
-        gone_at = time.monotonic()
+        yield
+        self.again()
+
+    def again(self) -> None:
+        """Have it run again where it has ended."""
         assert self.keeper.stdin
         print("again", file=self.keeper.stdin, flush=True)
         self._heard()
-        return gone_at
 
     def commit_with(self, replica: str) -> None:
         """Have every commit wait for this replica, once it is written here; where it has no name, for none."""

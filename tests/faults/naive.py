@@ -272,6 +272,31 @@ def returns_what_is_contestable() -> None:
     assert owed != batches.OWED
 
 
+def returns_what_is_leased() -> None:
+    from tasks import batches
+
+    owed = batches.OWED
+    batches.OWED = owed.replace("x.state = 'leased'", "false")
+    assert owed != batches.OWED
+
+
+def rejects_that_look_first() -> None:
+    from marketplace.core.errors import IllegalMove
+    from tasks import decisions
+    from tasks.models import Answer
+
+    real = decisions.reject
+
+    def reject(answer: Any, *args: Any, **options: Any) -> Any:
+        if Answer.objects.get(pk=answer.pk).state != "submitted":
+            raise IllegalMove("it was decided")
+        time.sleep(SWEPT_AGAIN_S)  # the sweep accepts it meanwhile
+        Answer.objects.filter(pk=answer.pk).update(state="submitted", entry=None)
+        return real(answer, *args, **options)
+
+    decisions.reject = reject
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     guard.__name__: guard
     for guard in (
@@ -287,5 +312,7 @@ GUARDS: dict[str, Callable[[], None]] = {
         settles_without_locks,
         settles_in_two_transactions,
         returns_what_is_contestable,
+        returns_what_is_leased,
+        rejects_that_look_first,
     )
 }

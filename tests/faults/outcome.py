@@ -30,3 +30,4 @@ class Fault:
     times_control: int
     guard_off: str = ""
     also_off: Sequence[str] = ()  # SQL that takes a guard out of the database of the control
+    cannot: Callable[[], str] = str  # why it cannot be done on this machine; empty: it can

@@ -9,7 +9,7 @@ from random import Random
 
 from django.conf import settings
 
-from tests.faults import crashes, doubles, times, wandering
+from tests.faults import crashes, disks, doubles, times, wandering
 from tests.faults.ground import Ground, Stage
 from tests.faults.outcome import HARNESS, Fault, Outcome
 
@@ -41,7 +41,16 @@ FAULTS = [
         [NO_OVERDRAFT_CHECK],
     ),
     Fault("F16", "an old snapshot", times.old_snapshot, 3, 1, 1, "claims_from_the_head"),
+    Fault(
+        "F17", "the disk is full", disks.disk_full, 2, 1, 2, cannot=disks.cannot,
+        also_off=["ALTER DATABASE {} SET synchronous_commit = off"],
+    ),
     Fault("F18", "cluster killed in a settlement", crashes.cluster_killed, 2, 1, 1, "settles_in_two_transactions"),
+    Fault(
+        "F19", "acceptance against rejection", doubles.acceptance_against_rejection, 10, 2, 3,
+        "rejects_that_look_first",
+    ),
+    Fault("F20", "closed with leases live", doubles.closed_with_leases, 5, 1, 2, "returns_what_is_leased"),
     Fault("F21", "random steps against a model", wandering.random_steps, 100, 1, 2, "returns_what_is_contestable"),
 ]  # fmt: skip
 SHORT = ("F2", "F11", "F12")

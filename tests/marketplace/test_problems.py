@@ -1,6 +1,11 @@
+import errno
+from unittest import mock
+
 import pytest
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
+from django.db import InterfaceError, OperationalError
 from django.http import Http404
+from django.test import RequestFactory
 from rest_framework import exceptions
 
 from marketplace.core import errors, problems
@@ -81,3 +86,20 @@ def test_an_address_that_does_not_exist_is_a_problem_too(client, path):
     for reply in (client.get(path), client.post(path, "{}", content_type="application/json")):
         assert (reply.status_code, reply["Content-Type"]) == (404, "application/problem+json")
         assert reply.json()["type"] == "/problems/not-found"
+
+
+@pytest.mark.parametrize("error", [OperationalError("disk full"), InterfaceError(), OSError(errno.ENOSPC, "full")])
+def test_an_outage_is_told_as_one_and_nothing_else_is(error):
+    answered = problems.respond(error, {"request": RequestFactory().get("/api/v1/projects")})
+    assert (answered.status_code, answered.headers["Retry-After"]) == (503, "5")
+    assert problems.respond(OSError(errno.EACCES, "no"), {}) is None
+    assert problems.respond(KeyError("x"), {}) is None
+
+
+@pytest.mark.parametrize(("error", "status"), [(OperationalError("disk full"), 503), (KeyError("x"), 500)])
+def test_a_page_tells_an_outage_from_a_fault(client, monkeypatch, error, status):
+    client.raise_request_exception = False
+    monkeypatch.setattr("marketplace.web.views.home.render", mock.Mock(side_effect=error))
+    answered = client.get("/")
+    assert answered.status_code == status
+    assert ("Retry-After" in answered.headers) == (status == 503)
