@@ -191,7 +191,7 @@ def closed_with_leases(stage: Stage, rng: Random, times: int) -> Outcome:
             lambda: rita.post(f"batches/{batch.public_id}/close"),  # noqa: B023
             *[lambda p=person, page=page: p.submit(page.body) for person, page in now],
         )
-        time.sleep(rng.uniform(0, 1))  # the sweeps give back what they can
+        apart.until(lambda: _is_looked_at(batch))  # the sweep has given back what it could  # noqa: B023
         ended += [person.submit(page.body) for person, page in late]
         paid += sum(2 * reply.is_done for reply in ended[1:])
         with suppress(AssertionError):
@@ -200,6 +200,11 @@ def closed_with_leases(stage: Stage, rng: Random, times: int) -> Outcome:
     if prepaid != (times * CLIENTS - paid) * each:
         found.append(f"{paid} answers were taken, {prepaid} micros are back of {times * CLIENTS * each}")
     return Outcome(f"{paid} answers taken", times, [*found, *problems(seen)])
+
+
+def _is_looked_at(batch: Batch) -> bool:
+    batch.refresh_from_db()
+    return bool(batch.look_again_at or batch.returned_at)
 
 
 def lock_order(stage: Stage, rng: Random, times: int) -> Outcome:
