@@ -1,3 +1,4 @@
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -5,8 +6,11 @@ import pytest
 from django.test import Client
 
 from marketplace.models import User
+from payments import gateway
 from tasks import terms
 from tests import make
+from tests.stripe import Fake
+from tests.stripe.server import KEY, SECRET
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +60,24 @@ def signed_in(user: User) -> Client:
     client = Client()
     client.force_login(user, "allauth.account.auth_backends.AuthenticationBackend")
     return client
+
+
+@pytest.fixture
+def stripe(settings: Any) -> Iterator[Fake]:
+    """A stand-in for Stripe on this machine; the installation moves test money through it.
+
+    Its events wait until a test says `deliver`, which posts them to our own address.
+    """
+    client = Client()
+
+    def post(body: str, signature: str) -> int:
+        headers = {"Stripe-Signature": signature}
+        return client.post("/webhooks/stripe", body, content_type="application/json", headers=headers).status_code
+
+    with Fake() as fake:
+        settings.MODE, settings.PLAY_MONEY = "test", False
+        settings.STRIPE_SECRET_KEY, settings.STRIPE_WEBHOOK_SECRET, settings.STRIPE_URL = KEY, SECRET, fake.url
+        fake.listen(post)
+        gateway._of.cache_clear()
+        yield fake
+    gateway._of.cache_clear()
