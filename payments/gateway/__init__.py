@@ -11,7 +11,6 @@ from functools import cache
 from typing import Any, Protocol
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 
 from marketplace.models import Mode
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
@@ -19,6 +18,10 @@ from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
 class Refused(Exception):
     """The provider said no, for good and before moving anything; every other error leaves the outcome unknown."""
+
+
+class NotNow(Exception):
+    """Nothing was moved, and it can be later: what the provider holds for us does not cover it now."""
 
 
 class Forged(Exception):
@@ -45,8 +48,40 @@ class AccountState:
 
 
 @dataclass(frozen=True)
+class Payment:
+    """What was asked of a payer, as it stands now."""
+
+    subject: str  # the prepayment it is for, by public id; empty: none of ours
+    state: str  # waiting, paid, failed
+    charge_id: str = ""
+    amount_micros: int = 0  # that was paid
+    currency: str = ""
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Sent:
+    """What went to a payer or a worker, as it stands now."""
+
+    subject: str  # the refund or payout it is for, by public id; empty: none of ours
+    state: str  # waiting, paid, failed; reversed: it came back as a whole
+    failure: str = ""
+
+
+@dataclass(frozen=True)
+class Disputed:
+    """A charge that the payer's bank takes back, as it stands now."""
+
+    charge_id: str
+    amount_micros: int
+    reason: str
+    state: str  # open, won, lost; asked: nothing was taken yet
+    payment_id: str = ""  # of the payment that the charge belongs to
+
+
+@dataclass(frozen=True)
 class Event:
-    """A verified message of the provider."""
+    """A verified message of the provider: what it is about, in keys, amounts, states and our own metadata."""
 
     event_id: str
     type: str
@@ -80,7 +115,7 @@ class Gateway(Protocol):
         """Give a part of a charge back; returns the provider's id, raises Refused."""
 
     def pay_out(self, payout: Payout) -> str:
-        """Move a payout to its account; returns the provider's id, raises Refused."""
+        """Move a payout to its account; returns the provider's id, raises Refused or NotNow."""
 
     def take_back(self, payout: Payout, reason: str) -> str:
         """Reverse a payout that was sent by mistake; returns the provider's id, raises Refused."""
@@ -93,6 +128,15 @@ class Gateway(Protocol):
 
     def look_at(self, account: PayoutAccount) -> AccountState:
         """How the provider sees a person's account now."""
+
+    def payment(self, provider_id: str) -> Payment:
+        """How what `ask` made stands now, or the payment behind it."""
+
+    def sent(self, provider_id: str) -> Sent:
+        """How a refund or payout stands now."""
+
+    def disputed(self, provider_id: str) -> Disputed:
+        """How a dispute stands now."""
 
     def verify(self, body: bytes, signature: str) -> Event:
         """The event in a message; raises Forged."""
@@ -115,4 +159,6 @@ def _of(mode: str) -> Gateway:
         from payments.gateway.sandbox import Sandbox
 
         return Sandbox()
-    raise ImproperlyConfigured(f"there is no gateway for {mode} money")
+    from payments.gateway.stripe import Stripe  # only where there is a key: it is heavy
+
+    return Stripe(mode)

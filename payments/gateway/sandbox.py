@@ -7,7 +7,7 @@ from datetime import datetime
 from django.core.exceptions import ImproperlyConfigured
 
 from marketplace.models import Mode
-from payments.gateway import AccountState, Asked, Event, Forged, Movement
+from payments.gateway import AccountState, Asked, Disputed, Event, Forged, Movement, Payment, Sent
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
 
@@ -36,6 +36,15 @@ class Sandbox:
 
     def look_at(self, account: PayoutAccount) -> AccountState:
         return AccountState(PayoutAccount.State.READY)
+
+    def payment(self, provider_id: str) -> Payment:
+        return Payment("", "paid")
+
+    def sent(self, provider_id: str) -> Sent:
+        return Sent("", "paid")
+
+    def disputed(self, provider_id: str) -> Disputed:
+        raise LookupError("nobody disputes play money")
 
     def verify(self, body: bytes, signature: str) -> Event:
         raise Forged("play money has no provider that could send anything")
