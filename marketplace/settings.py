@@ -228,6 +228,7 @@ SWEEPS = {
     "tasks.jobs.review_grants": 60,
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
+    "payments.jobs.events": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
@@ -371,6 +372,7 @@ LOGGING = {
     "loggers": {
         "django.request": {"level": "ERROR"},
         "django-q": {"level": "WARNING"},
+        "stripe": {"level": "WARNING"},  # below it repeats what people typed
         "request": {"level": "INFO" if LOG_FORMAT == "json" else "WARNING"},
     },
 }

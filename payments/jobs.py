@@ -1,6 +1,7 @@
 """Background work with money: every one may run twice."""
 
 from payments import payouts as outgoing
+from payments import webhooks
 
 
 def send(payout_pk: int) -> None:
@@ -11,3 +12,13 @@ def send(payout_pk: int) -> None:
 def payouts() -> bool:
     """Sweep: send again what a crash or an unknown outcome has left requested."""
     return outgoing.resend()
+
+
+def handle_event(event_pk: int) -> None:
+    """Act on one message of the provider."""
+    webhooks.handle(event_pk)
+
+
+def events() -> bool:
+    """Sweep: act again on messages that could not be acted on, or that a crash has left."""
+    return webhooks.retry()
