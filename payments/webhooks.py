@@ -133,10 +133,10 @@ def _refund(event: StripeEvent, through: Gateway) -> bool:
     refund = Refund.objects.filter(public_id=seen.subject, prepayment__mode=event.mode).first()
     if refund is None:
         return False
-    if refund.provider_id != about:
-        raise NotYet(f"{refund} does not name {about}")
+    if refund.provider_id not in ("", about):
+        raise ValueError(f"{refund} is {refund.provider_id}, and {about} says that it is it")
     if seen.state != "waiting":
-        _verb("refunds", "settle")(about, seen.state, seen.failure)
+        _verb("refunds", "settle")(about, seen.state, seen.failure, refund_pk=refund.pk)
     return True
 
 
