@@ -9,6 +9,7 @@ import stripe as library
 from tests.stripe import Fake, Remote
 
 LINE = {"quantity": 1, "price_data": {"currency": "usd", "unit_amount": 1000, "product_data": {"name": "Work"}}}
+NO_CURRENCY = {"price_data": {"unit_amount": 1000}}
 SESSION = {"mode": "payment", "success_url": "http://here/", "line_items": [LINE]}
 
 
@@ -29,7 +30,7 @@ def client(fake: Fake) -> library.StripeClient:
         ({"colour": "red"}, "parameter_unknown", "colour"),
         ({"payment_intent_data": {"colour": "red"}}, "parameter_unknown", "payment_intent_data[colour]"),
         ({"line_items": [{**LINE, "quantity": "many"}]}, "parameter_invalid_integer", "line_items[0][quantity]"),
-        ({"line_items": [{"price_data": {}}]}, "parameter_missing", "line_items[0][price_data][currency]"),
+        ({"line_items": [NO_CURRENCY]}, "parameter_missing", "line_items[0][price_data][currency]"),
         ({"allow_promotion_codes": "perhaps"}, "parameter_invalid_boolean", "allow_promotion_codes"),
     ],
 )  # fmt: skip
