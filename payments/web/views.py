@@ -4,15 +4,13 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.csrf import csrf_exempt
-from django.views.decorators.http import require_POST
 
 from marketplace.core import limits
 from marketplace.core.errors import Invalid
 from marketplace.core.money import show
 from marketplace.models import Organisation
 from marketplace.web.edge import action, onward, page_of, person, refusals_in
-from payments import gateway, payouts, prepayments, webhooks
+from payments import payouts, prepayments
 from payments.models import Account, Prepayment
 from payments.web.forms import PayoutForm, PrepaymentForm
 
@@ -60,14 +58,3 @@ def request_payout(request: HttpRequest) -> HttpResponse:
     payout = payouts.request(person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"])
     messages.success(request, f"{show(payout.amount_micros, payout.currency)} are on their way to you.")
     return redirect("earnings")
-
-
-@csrf_exempt
-@require_POST
-def stripe_webhook(request: HttpRequest) -> HttpResponse:
-    """Take a message of Stripe: 204 when it is recorded, or was before; 400 when Stripe did not sign it just now."""
-    try:
-        webhooks.receive(request.body, request.headers.get("Stripe-Signature", ""))
-    except gateway.Forged as error:
-        return HttpResponse(str(error), status=400, content_type="text/plain")
-    return HttpResponse(status=204)
