@@ -1,0 +1,62 @@
+"""A crowd whose time is known, in a project that pays too little."""
+
+from datetime import timedelta
+
+from django.db.models import F
+
+from payments.models import Account
+from tasks import assignments, fair_pay, jobs
+from tasks.errors import NoTaskAvailable
+from tasks.models import Assignment, Batch
+from tests.tasks import work
+from workers.models import Worker
+
+FLOOR = 4_500_000  # an hour; ten answers of 60 s at 0.05 come to 3.00
+
+
+def published(items: int = 10, crowd: int = 5, **terms) -> Batch:
+    """A batch in which everybody of the crowd answers every item, on one page."""
+    each = {"redundancy_min": crowd, "redundancy_max": crowd, "page_size": items, "accept_after_s": 0}
+    return work.published(items, **{**each, "pay_floor_micros": FLOOR, "price_micros": 50_000, **terms})
+
+
+def crowd(size: int = 5) -> list[Worker]:
+    return [work.worker(f"worker{n}") for n in range(size)]
+
+
+def spend(person: Worker, batch: Batch, active_s: int) -> Assignment | None:
+    """Do a page in so many active seconds; None: nothing is left."""
+    try:
+        lease = assignments.claim(person, batch.project)
+    except NoTaskAvailable:
+        return None
+    earlier = timedelta(seconds=active_s + 1)
+    Assignment.objects.filter(pk=lease.pk).update(claimed_at=F("claimed_at") - earlier)
+    held = lease.answers.filter(state="leased").values_list("position", flat=True)
+    return assignments.submit(lease, {n: {"animal": "cat"} for n in held}, active_s)
+
+
+def look(batch: Batch) -> None:
+    """Everything the cluster does, with the pay of this batch held against the floor at once."""
+    work.sweep()
+    sweep()
+    Batch.objects.filter(pk=batch.pk, top_up_at__isnull=False).update(top_up_at=F("published_at"))
+    sweep()
+
+
+def sweep() -> None:
+    for step in (jobs.note_time, jobs.update_pay, jobs.top_up):
+        while step():
+            pass
+
+
+def earned(person: Worker) -> int:
+    accounts = Account.objects.filter(kind__in=["earnings", "pending"], user=person.user_id)
+    return sum(account.balance_micros for account in accounts)
+
+
+def added(person: Worker) -> list[int]:
+    return list(person.top_ups.order_by("pk").values_list("amount_micros", flat=True))
+
+
+__all__ = ["FLOOR", "added", "crowd", "earned", "fair_pay", "look", "published", "spend", "sweep"]
