@@ -83,12 +83,14 @@ class GrantTopUp(OneProposal):
 
 class DeclineTopUp(OneProposal):
     @extend_schema(
-        operation_id="top_up_proposals_decline", request=shapes.DeclineSerializer, responses=shapes.ProposalSerializer
+        operation_id="top_up_proposals_decline",
+        request=shapes.DeclineTopUpSerializer,
+        responses=shapes.ProposalSerializer,
     )
     @replies.once
     def post(self, request: Request, id: str) -> Response:
         """Do not pay it, for a reason; the same sum is not proposed again."""
-        reason = self.asked(shapes.DeclineSerializer)["reason"]
+        reason = self.asked(shapes.DeclineTopUpSerializer)["reason"]
         found = self.get_object()
         fair_pay.decline(found, person(request), reason)
         found.refresh_from_db(fields=["state", "decided_at", "reason"])

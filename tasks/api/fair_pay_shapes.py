@@ -99,5 +99,5 @@ class ProposalSerializer(Strict):
         return row.batch.project.organisation.pseudonym(row.worker.public_id)
 
 
-class DeclineSerializer(Strict):
+class DeclineTopUpSerializer(Strict):
     reason = serializers.CharField(max_length=2_000)

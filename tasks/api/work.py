@@ -80,7 +80,7 @@ class Offer(OfferView):
         offer.training = training.efforts(offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
         country = fair_pay.country_of(self.worker(), offer.mode)
-        offer.pay = fair_pay.of(offer, country=country, price_micros=tiers.of(self.worker(), offer))
+        offer.pay = fair_pay.offered_to(offer, country, tiers.of(self.worker(), offer))
         offer.unpaid_s = sum(effort.expected_s for effort in offer.training if not effort.price_micros)
         offer.requirement_lines = requirements.lines(self.worker(), offer)
         return Response(say.OfferDetailSerializer(offer, context={"worker": self.worker()}).data)

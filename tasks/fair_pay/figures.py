@@ -158,21 +158,34 @@ def told(figures: PayFigures | None) -> bool:
     return figures is not None and figures.workers >= settings.PAY_LEAST_WORKERS
 
 
-def of(project: Project, *, country: str = ANYWHERE, price_micros: int | None = None) -> Pay:
-    """What an hour pays here, as told to somebody of this country, at this price of an answer."""
+def of(project: Project) -> Pay:
+    """What an hour pays here, as told to those who offer it: with the floor that the next batch has."""
+    return _pay(project, PayFigures.objects.filter(pk=project.pk).first())
+
+
+def offered_to(project: Project, country: str, price_micros: int) -> Pay:
+    """The same as told to a worker of this country whom an answer pays so much: with the floor that holds now."""
     figures = PayFigures.objects.filter(pk=project.pk).first()
-    return _pay(project, figures, country, price_micros)
+    agreed = Batch.objects.workable().filter(project=project).order_by("-pk").first() or project
+    return _pay(project, figures, country, price_micros, agreed)
 
 
 def of_many(projects: Iterable[Project], country: str = ANYWHERE) -> dict[int, Pay]:
     """The same for several projects, by primary key."""
     listed = list(projects)
     found = PayFigures.objects.in_bulk([project.pk for project in listed])
-    return {project.pk: _pay(project, found.get(project.pk), country, None) for project in listed}
+    return {project.pk: _pay(project, found.get(project.pk), country) for project in listed}
 
 
-def _pay(project: Project, figures: PayFigures | None, country: str, price_micros: int | None) -> Pay:
-    floor = floors.of(project.pay_floor_micros, country, project.currency)
+def _pay(
+    project: Project,
+    figures: PayFigures | None,
+    country: str = ANYWHERE,
+    price_micros: int | None = None,
+    agreed: Project | Batch | None = None,
+) -> Pay:
+    terms = agreed or project
+    floor = floors.of(terms.pay_floor_micros, country, project.currency)
     known = figures if figures and told(figures) else None
     price = project.price_micros if price_micros is None else price_micros
     return Pay(
@@ -189,5 +202,5 @@ def _pay(project: Project, figures: PayFigures | None, country: str, price_micro
         floor_micros=floor.micros,
         floor_whose=floor.whose,
         floor_country=floor.country,
-        top_up_most_percent=project.top_up_most_percent,
+        top_up_most_percent=terms.top_up_most_percent,
     )

@@ -1,13 +1,16 @@
 """A crowd whose time is known, in a project that pays too little."""
 
+from dataclasses import asdict
 from datetime import timedelta
 
 from django.db.models import F
 
+from marketplace.core import clock
 from payments.models import Account
 from tasks import assignments, fair_pay, jobs
 from tasks.errors import NoTaskAvailable
-from tasks.models import Assignment, Batch
+from tasks.fair_pay.top_ups import Computation
+from tasks.models import Assignment, Batch, TopUpProposal
 from tests.tasks import work
 from workers.models import Worker
 
@@ -59,4 +62,16 @@ def added(person: Worker) -> list[int]:
     return list(person.top_ups.order_by("pk").values_list("amount_micros", flat=True))
 
 
-__all__ = ["FLOOR", "added", "crowd", "earned", "fair_pay", "look", "published", "spend", "sweep"]
+def proposed(person: Worker, batch: Batch, amount_micros: int = 20_000) -> TopUpProposal:
+    """A top-up of this worker that waits for a person, whatever the figures say."""
+    fair_pay.note_pages()
+    known = Computation(
+        **{"seconds": 600, "work_s": 600, "test_s": 0, "reading_s": 0, "answers": 10, "paid": 10},
+        **{"paid_micros": 500_000, "task_s": 60.0, "time_most_percent": 150, "workers": 5},
+        **{"median_micros": 3_000_000, "low_micros": 2_000_000, "high_micros": 4_000_000},
+        **{"floor_micros": FLOOR, "floor_whose": "project", "floor_country": "", "topped_before_micros": 0},
+        **{"missing_micros": amount_micros, "cap_micros": 0},
+    )
+    facts = {**asdict(known), "amount_micros": amount_micros}
+    about = {"worker": person, "batch": batch, "amount_micros": amount_micros, "facts": facts}
+    return TopUpProposal.objects.create(**about, made_at=clock.now())

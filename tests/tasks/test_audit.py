@@ -85,8 +85,9 @@ DAMAGE = {
         ["UPDATE tasks_timesheet SET topped_micros = 1"],
         [
             "INSERT INTO tasks_topup (public_id, number, amount_micros, facts, created_at, worker_id, batch_id)"
-            " SELECT 'top_1', 1, 99, '{}', now(), worker_id, batch_id FROM tasks_timesheet LIMIT 1",
-            "UPDATE tasks_timesheet SET topped_micros = 99 WHERE id = (SELECT min(id) FROM tasks_timesheet)",
+            " SELECT 'top_1', 1, 1000000, '{}', now(), worker_id, batch_id FROM tasks_timesheet LIMIT 1",
+            "UPDATE tasks_timesheet s SET topped_micros = u.amount_micros FROM tasks_topup u"
+            " WHERE u.batch_id = s.batch_id AND u.worker_id = s.worker_id",
         ],
     ],
     "a worker's time sheet is not what was paid, rejected and timed": [

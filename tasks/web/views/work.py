@@ -47,7 +47,7 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
     median_s = pace.medians([found.pk]).get(found.pk)
     guideline, step = found.guidelines.first(), way_in.next_step(worker, found)
     country, efforts = fair_pay.country_of(worker, found.mode), training.efforts(found)
-    pay = fair_pay.of(found, country=country, price_micros=price_micros)
+    pay = fair_pay.offered_to(found, country, price_micros)
     return render(
         request,
         "tasks/work_project.html",
