@@ -260,5 +260,5 @@ def hours(pay: Pay) -> HoursPicture | None:
         likely_high=at(pay.high_micros),
         median=at(pay.median_micros),
         floor=at(pay.floor_micros) if pay.floor_micros else None,
-        ticks=[(at(round(most * share)), round(most * share)) for share in (0, 1 / 3, 2 / 3, 0.95)],
+        ticks=[(at(round(most * share)), round(most * share)) for share in (0, 1 / 3, 2 / 3)],
     )

@@ -1,7 +1,7 @@
 from datetime import timedelta
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
 
 from marketplace.core import clock, pay_floors
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
@@ -10,7 +10,6 @@ from payments.models import Account, Entry, Hold, ReserveLine
 from tasks import audit, batches, decisions, fair_pay, jobs, training
 from tasks.fair_pay import floors, sheets
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
-from tests import make
 from tests.tasks import paid, work
 from tests.tasks.paid import FLOOR
 from workers.models import Notice
@@ -420,6 +419,32 @@ def test_an_appeal_upheld_after_close_is_still_topped_up(rita):
     assert audit.check() == []
 
 
-def test_plan_make_project_has_terms():
-    project = make.project(pay_floor_micros=FLOOR, top_up_most_percent=30)
-    assert (project.pay_floor_micros, project.top_up_most_percent) == (FLOOR, 30)
+# Plans: what the sweeps and pages ask is found by an index that holds no more than that
+
+
+@pytest.mark.parametrize(
+    ("asked", "index"),
+    [
+        (
+            """SELECT id FROM tasks_assignment WHERE submitted_at IS NOT NULL AND NOT is_timed
+               ORDER BY batch_id, id LIMIT 9""",
+            "assignment_to_time",
+        ),
+        ("SELECT project_id FROM tasks_timesheet WHERE is_new ORDER BY project_id LIMIT 1", "timesheet_new"),
+        ("SELECT * FROM tasks_timesheet WHERE project_id = 1 ORDER BY id DESC LIMIT 9", "timesheet_of_project"),
+        (
+            "SELECT * FROM tasks_timesheet WHERE batch_id = 1 AND worker_id > 5 ORDER BY worker_id LIMIT 9",
+            "timesheet_once",
+        ),
+        ("SELECT id FROM tasks_batch WHERE top_up_at <= now() ORDER BY top_up_at LIMIT 9", "batch_to_top_up"),
+        ("SELECT * FROM tasks_topup WHERE worker_id = 1 ORDER BY id DESC LIMIT 9", "topup_of_worker"),
+    ],
+)
+def test_every_question_has_its_index(asked, index):
+    with connection.cursor() as sql:
+        sql.execute("SET LOCAL enable_seqscan = off")
+        sql.execute("SET LOCAL enable_sort = off")
+        sql.execute(f"EXPLAIN {asked}")
+        plan = "\n".join(line for (line,) in sql.fetchall())
+    assert index in plan, plan
+    assert "Sort" not in plan
