@@ -9,6 +9,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Q
 from django.urls import reverse
 
 from marketplace import accounts, audit
@@ -270,7 +271,7 @@ def is_done(batch: Batch) -> bool:
 
     The batch is locked.
     """
-    if not _line_left_micros(batch):
+    if not _line_left_micros(batch) or not _has_floor(batch):
         return True
     untimed = Assignment.objects.filter(batch=batch, submitted_at__isnull=False, is_timed=False)
     changed = TimeSheet.objects.filter(project=batch.project_id, batch=batch, is_new=True)
@@ -281,3 +282,13 @@ def is_done(batch: Batch) -> bool:
     if batch.top_up_at is None or batch.top_up_at > clock.now():
         Batch.objects.filter(pk=batch.pk).update(top_up_at=clock.now(), top_up_after=0)
     return False
+
+
+def _has_floor(batch: Batch) -> bool:
+    """Whether anybody whose answers here were paid has a floor."""
+    if floors.of(batch.pay_floor_micros, ANYWHERE, batch.currency):
+        return True
+    countries = [country for country, _ in floors.operators(batch.currency)]
+    paid = TimeSheet.objects.filter(batch=batch, paid__gt=0)
+    accounts_there = PayoutAccount.objects.filter(mode=batch.mode, country__in=countries).values("user")
+    return paid.filter(Q(worker__country__in=countries) | Q(worker__user__in=accounts_there)).exists()

@@ -390,6 +390,16 @@ def test_a_closed_batch_that_pays_enough_returns_all_of_the_line():
     assert audit.check() == []
 
 
+def test_a_closed_batch_of_workers_without_a_floor_does_not_wait(settings):
+    settings.PAY_FLOORS = pay_floors.read("DE=4.50USD")
+    batch, people = paid.published(pay_floor_micros=0), paid.crowd()
+    slow(batch, people)
+    work.sweep()
+    batch.refresh_from_db()
+    assert batch.returned_at
+    assert reserves.balance(batch.subject) == 0
+
+
 def test_a_proposal_can_be_granted_after_the_rest_returned(rita):
     batch, people, _ = closed(top_up_most_percent=20)
     end(batch)
