@@ -122,9 +122,11 @@ def _call_for_top_ups(project: Project, batches: list[int]) -> None:
         found = Batch.objects.get(pk=batch)
         if not floors.may_hold(found.pay_floor_micros, project.currency):
             continue
-        is_over = found.state == Batch.State.CLOSED
-        at = clock.now() + timedelta(seconds=0 if is_over else settings.TOP_UP_EVERY_S)
-        Batch.objects.filter(pk=batch, top_up_at=None).update(top_up_at=at, top_up_after=0)
+        at, row = clock.now(), Batch.objects.filter(pk=batch)
+        if found.state == Batch.State.CLOSED:  # from the beginning, also where a look has begun: it may be the last
+            row.update(top_up_at=at, top_up_after=0)
+        else:
+            row.filter(top_up_at=None).update(top_up_at=at + timedelta(seconds=settings.TOP_UP_EVERY_S), top_up_after=0)
 
 
 def hours(project: Project) -> list[Hours]:

@@ -18,7 +18,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.pay_floors import ANYWHERE
 from marketplace.models import Role, User
 from payments import ledger, reserves
-from payments.models import Hold, PayoutAccount, Reserve, ReserveLine
+from payments.models import Account, Hold, PayoutAccount, Reserve, ReserveLine
 from tasks.fair_pay import floors, rates
 from tasks.fair_pay.figures import told
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
@@ -219,6 +219,7 @@ def grant(proposal: TopUpProposal, by: User) -> TopUp:
     """
     batch, row, sheet = _locked(proposal, by)
     states.move(row, TopUpProposal.State.GRANTED, decided_by=by, decided_at=clock.now())
+    _lock_accounts(batch, row.worker)
     reserves.add(batch.subject, LINE, row.amount_micros)
     known = Computation(**{name: value for name, value in row.facts.items() if name != "amount_micros"})
     before = replace(known, topped_before_micros=sheet.topped_micros)
@@ -253,6 +254,15 @@ def _locked(proposal: TopUpProposal, by: User) -> tuple[Batch, TopUpProposal, Ti
     row = TopUpProposal.objects.select_for_update(no_key=True).get(pk=proposal.pk)
     sheet = TimeSheet.objects.select_for_update(no_key=True).get(batch=batch, worker=row.worker_id)
     return batch, row, sheet
+
+
+def _lock_accounts(batch: Batch, worker: Worker) -> None:
+    """Lock the accounts that two entries move at once in one order: each entry alone would lock its own."""
+    home = Account.objects.filter(currency=batch.currency, mode=batch.mode)
+    prepaid = Q(kind=Account.Kind.PREPAID, organisation=batch.project.organisation_id)
+    ours = home.filter(prepaid | Q(reserve__subject=batch.subject) | Q(user=worker.user_id))
+    locked = Account.objects.filter(pk__in=ours.values("pk")).order_by("pk").select_for_update(no_key=True)
+    list(locked.values_list("pk"))  # reading them is what locks them
 
 
 def _line_left_micros(batch: Batch) -> int:

@@ -390,6 +390,18 @@ def test_a_closed_batch_that_pays_enough_returns_all_of_the_line():
     assert audit.check() == []
 
 
+def test_what_changes_while_a_closed_batch_is_looked_at_begins_the_look_again(rita):
+    batch, _, _ = closed()
+    batches.close(batch, rita)
+    work.sweep()
+    Batch.objects.filter(pk=batch.pk).update(top_up_at=batch.published_at, top_up_after=10**9)
+    paid.jobs.note_time()
+    paid.jobs.update_pay()
+    batch.refresh_from_db()
+    assert batch.top_up_after == 0
+    assert batch.top_up_at > batch.published_at
+
+
 def test_a_closed_batch_of_workers_without_a_floor_does_not_wait(settings):
     settings.PAY_FLOORS = pay_floors.read("DE=4.50USD")
     batch, people = paid.published(pay_floor_micros=0), paid.crowd()
