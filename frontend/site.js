@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import "./site.css";
 import { watchEditor } from "./pages/editor.js";
+import { watchReading } from "./pages/reading.js";
 import { watchTasks } from "./pages/tasks.js";
 import { countDown } from "./pages/time.js";
 
@@ -27,5 +28,6 @@ function sendOnce(button) {
 document.querySelectorAll("img[data-enlarge]").forEach(enlarge);
 document.querySelectorAll("button[data-once]").forEach(sendOnce);
 document.querySelectorAll("form[data-editor]").forEach(watchEditor);
+document.querySelectorAll("form[data-reading]").forEach(watchReading);
 document.querySelectorAll("form[data-page]").forEach(watchTasks);
 countDown(document.querySelectorAll("time[data-until]"));

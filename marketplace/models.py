@@ -3,6 +3,7 @@
 import hashlib
 from typing import Any, Self
 
+from django.conf import settings
 from django.contrib.auth.base_user import BaseUserManager
 from django.contrib.auth.models import AbstractUser
 from django.contrib.postgres.fields import ArrayField
@@ -143,6 +144,10 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.filter(state=Project.State.OPEN, organisation__frozen_at=None)
 
 
+def usual_top_up() -> int:
+    return int(settings.TOP_UP_MOST_PERCENT)
+
+
 class Project(models.Model):
     """A question about data, with its price and the confidence wanted."""
 
@@ -186,6 +191,10 @@ class Project(models.Model):
     exam_price_micros = models.BigIntegerField(default=0, help_text="Of a whole exam; 0: it is not paid.")
     exam_paid_most = models.PositiveIntegerField(default=0, help_text="Paid exams that a batch buys.")
     expected_s = models.PositiveIntegerField(default=30, help_text="Seconds a task, until they are measured.")
+    pay_floor_micros = models.BigIntegerField(default=0, help_text="What an hour is to pay at least; 0: no floor.")
+    top_up_most_percent = models.PositiveSmallIntegerField(
+        default=usual_top_up, help_text="Of an answer's price: what may be added to reach the floor."
+    )
     pilot_size = models.PositiveIntegerField(default=0, help_text="Items of the first batch; 0: no pilot.")
     pilot_agreement = models.FloatField(default=0.7, help_text="What a pilot must reach.")
     pick_column = models.CharField(max_length=80, blank=True)

@@ -49,6 +49,8 @@ RANGES = {
     "exam_price_micros": Range(int, 0, settings.PRICE_MOST_MICROS),
     "exam_paid_most": Range(int, 0, 100_000),
     "expected_s": Range(int, 1, 3600),
+    "pay_floor_micros": Range(int, 0, settings.PRICE_MOST_MICROS),
+    "top_up_most_percent": Range(int, 0, 100),
     "pilot_size": Range(int, 0, 10_000),
     "pilot_agreement": Range(float, 0, 1),
     "grant_days": Range(int, 0, 3650),

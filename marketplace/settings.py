@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env, signing
+from marketplace.core import env, pay_floors, signing
 from marketplace.core.embedded import server as embedded
 from marketplace.core.money import DECIMALS
 
@@ -61,6 +61,12 @@ if unknown := set(CURRENCIES) - DECIMALS.keys():
     raise ImproperlyConfigured(f"CURRENCIES: {', '.join(sorted(unknown))}: expected some of {', '.join(DECIMALS)}")
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
+PAY_FLOORS = env.parsed("PAY_FLOORS", pay_floors.read) or pay_floors.read(pay_floors.USUAL)
+PAY_LEAST_WORKERS = env.number("PAY_LEAST_WORKERS", 5, least=3)  # a median of fewer is neither shown nor acted on
+PAY_WORKERS_MOST = env.number("PAY_WORKERS_MOST", 5_000, least=100, most=100_000)  # the newest of a project that count
+TOP_UP_MOST_PERCENT = env.number("TOP_UP_MOST_PERCENT", 50, most=100)  # of the price, where a project says nothing
+TOP_UP_TIME_MOST_PERCENT = env.number("TOP_UP_TIME_MOST_PERCENT", 150, least=100, most=1000)  # of the median time
+TOP_UP_EVERY_S = env.number("TOP_UP_EVERY_S", 24 * 3600)
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
 
 # Limits
@@ -220,6 +226,9 @@ SWEEPS = {
     "tasks.jobs.accept": 2,
     "tasks.jobs.settle": 2,
     "tasks.jobs.tally": 2,
+    "tasks.jobs.note_time": 5,
+    "tasks.jobs.update_pay": 10,
+    "tasks.jobs.top_up": 10,
     "tasks.jobs.close": 5,
     "tasks.jobs.reopen": 5,
     "tasks.jobs.uphold_overdue": 30,

@@ -70,10 +70,12 @@ def post_settlement(
     rewards: Mapping[int, int],
     fee_micros: int,
     *,
+    kind: str = "settlement",
     facts: Mapping[str, Any] | None = None,
 ) -> Entry:
     """Move what each user (by primary key) has earned, and the fee, out of one reserve in one entry.
 
+    kind    settlement of answers, or what else is earned: top_up
     raises  KeyReused, InsufficientFunds  as `post`
     """
     currency, mode = reserve_account.currency, reserve_account.mode
@@ -82,7 +84,7 @@ def post_settlement(
     if fee_micros:
         fees = account(Account.Kind.FEES, currency=currency, mode=mode)
         rows.append((reserve_account.pk, fees.pk, fee_micros))
-    return _post("settlement", key, rows, facts)
+    return _post(kind, key, rows, facts)
 
 
 def audit() -> list[str]:

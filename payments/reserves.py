@@ -70,12 +70,16 @@ def release(subject: str, amount_micros: int, line: str) -> Entry:
 
 
 @transaction.atomic
-def release_all_but(subject: str, kept_micros: int) -> int:
-    """Give back everything above this much, from one line after the other; return how much it was."""
+def release_all_but(subject: str, kept_micros: int, lines: Mapping[str, int] | None = None) -> int:
+    """Give back everything above this much, from one line after the other; return how much it was.
+
+    lines  what stays in each of these at least: spent from it, or still to be
+    """
     reserve = _lock(subject)
     rest = released = max(0, balance(subject) - kept_micros)
     for line in reserve.lines.order_by("-name"):
-        if part := min(rest, line.amount_micros):
+        stays = (lines or {}).get(line.name, 0)
+        if part := min(rest, max(0, line.amount_micros - stays)):
             _move(reserve, line, -part)
             rest -= part
     return released

@@ -68,6 +68,47 @@ CHECKS = {
                          WHERE e.kind = 'settlement' AND acc.kind = 'earnings' GROUP BY 1, 2, 3)
         SELECT coalesce(earned.user_id, settled.user_id) FROM earned
         FULL JOIN settled USING (user_id, currency, mode) WHERE earned.micros IS DISTINCT FROM settled.micros""",
+    "a top-up is not what its entry moved": """
+        WITH moved AS (SELECT e.key, w.id AS worker_id, sum(t.amount_micros) AS micros FROM payments_entry e
+                       JOIN payments_transfer t ON t.entry_id = e.id JOIN payments_account acc ON acc.id = t.credit_id
+                       LEFT JOIN workers_worker w ON w.user_id = acc.user_id
+                       WHERE e.kind = 'top_up' GROUP BY e.key, w.id)
+        SELECT coalesce(u.id, -1) FROM tasks_topup u FULL JOIN moved ON moved.key = 'top_up:' || u.id
+        WHERE u.amount_micros IS DISTINCT FROM moved.micros OR u.worker_id IS DISTINCT FROM moved.worker_id""",
+    "a batch was topped up beyond its line": """
+        WITH made AS (SELECT batch_id, sum(amount_micros) AS micros FROM tasks_topup GROUP BY batch_id)
+        SELECT b.id FROM tasks_batch b LEFT JOIN made ON made.batch_id = b.id
+        LEFT JOIN payments_reserve r ON r.subject = 'batch:' || b.id
+        LEFT JOIN payments_reserveline line ON line.reserve_id = r.id AND line.name = 'top_ups'
+        WHERE coalesce(made.micros, 0) <> b.topped_micros OR b.topped_micros > coalesce(line.amount_micros, 0)""",
+    "a worker was topped up beyond the cap": """
+        WITH made AS (SELECT batch_id, worker_id, sum(amount_micros) AS micros,
+                             coalesce(sum(amount_micros) FILTER (WHERE granted_by_id IS NULL), 0) AS unasked
+                      FROM tasks_topup GROUP BY 1, 2)
+        SELECT coalesce(s.id, -1) FROM tasks_timesheet s FULL JOIN made USING (batch_id, worker_id)
+        LEFT JOIN tasks_batch b ON b.id = batch_id
+        WHERE coalesce(made.micros, 0) <> coalesce(s.topped_micros, 0)
+            OR coalesce(made.micros - made.unasked, 0) <> coalesce(s.granted_micros, 0)
+            OR coalesce(made.unasked, 0) > coalesce(s.paid_micros, 0) * b.top_up_most_percent / 100""",
+    "a worker's time sheet is not what was paid, rejected and timed": """
+        WITH told AS (
+            SELECT a.worker_id, a.batch_id,
+                   count(*) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt = 0) AS paid,
+                   coalesce(sum(a.price_micros) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt = 0), 0) AS micros,
+                   coalesce(sum(a.price_micros) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt <> 0), 0) AS exams,
+                   coalesce(sum(a.price_micros) FILTER (WHERE a.state = 'rejected'), 0) AS rejected,
+                   count(*) FILTER (WHERE p.is_timed AND p.purpose = 'work' AND a.submitted_at IS NOT NULL) AS answers
+            FROM tasks_answer a JOIN tasks_assignment p ON p.id = a.assignment_id GROUP BY 1, 2),
+        timed AS (SELECT worker_id, batch_id, sum(active_s) FILTER (WHERE purpose = 'work') AS work_s,
+                         sum(active_s) FILTER (WHERE purpose <> 'work') AS test_s
+                  FROM tasks_assignment WHERE is_timed GROUP BY 1, 2)
+        SELECT coalesce(s.id, -1) FROM tasks_timesheet s FULL JOIN told USING (batch_id, worker_id)
+        LEFT JOIN timed USING (batch_id, worker_id)
+        WHERE (coalesce(s.paid, 0), coalesce(s.paid_micros, 0), coalesce(s.exam_micros, 0),
+               coalesce(s.rejected_micros, 0), coalesce(s.answers, 0), coalesce(s.work_s, 0), coalesce(s.test_s, 0))
+            IS DISTINCT FROM (coalesce(told.paid, 0), coalesce(told.micros, 0), coalesce(told.exams, 0),
+               coalesce(told.rejected, 0), coalesce(told.answers, 0), coalesce(timed.work_s, 0),
+               coalesce(timed.test_s, 0))""",
     "a reserve does not cover what its batch may come to owe": """
         WITH owed AS (
             SELECT batch_id, sum(price_micros + fee_micros) AS micros FROM tasks_answer a

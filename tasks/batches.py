@@ -18,7 +18,7 @@ from marketplace.labels import schema as label_schema
 from marketplace.models import Dataset, Guideline, Item, Membership, Project, Role, User
 from payments import reserves
 from payments.models import Account
-from tasks import pilots, pools, seats, tallies, training
+from tasks import fair_pay, pilots, pools, seats, tallies, training
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Task
 from workers import notices, tiers
@@ -35,7 +35,7 @@ PINNED = (
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
     *("gold_share", "practice_size", "pass_mark", "pick_column"),
     *("exam_size", "exam_pass_mark", "exam_s", "exam_attempts", "exam_cooldown_s", "exam_price_micros"),
-    *("exam_paid_most", "expected_s", "tiers"),
+    *("exam_paid_most", "expected_s", "tiers", "pay_floor_micros", "top_up_most_percent"),
 )
 
 # In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
@@ -124,6 +124,9 @@ def quote(project: Project, dataset: Dataset) -> Quote:
     exam_fee = money.fee_micros(project.exam_price_micros, settings.FEE_BP)
     lines = {"answers": answers * each, "gold": hidden * each}
     lines |= {"training": exams * (project.exam_price_micros + exam_fee)} if exams else {}
+    floor_micros, most = project.pay_floor_micros, project.top_up_most_percent
+    if top_ups := fair_pay.line_micros(price, answers + hidden, floor_micros, project.currency, most):
+        lines["top_ups"] = top_ups
     prepaid = Account.objects.filter(
         kind=Account.Kind.PREPAID, organisation=project.organisation, currency=project.currency, mode=project.mode
     )
@@ -246,9 +249,11 @@ def return_rest(pk: int) -> bool:
     if seats.trim(batch, TRIM_STEP):
         return True
     owed = owed_micros(batch)
-    reserves.release_all_but(batch.subject, owed)
+    is_over = not owed and fair_pay.is_done(batch)
+    kept = 0 if is_over else fair_pay.kept_micros(batch)
+    reserves.release_all_but(batch.subject, owed + kept, {"top_ups": batch.topped_micros + kept})
     at = clock.now()
-    if owed:
+    if not is_over:
         Batch.objects.filter(pk=pk).update(look_again_at=at + LOOK_AGAIN)
     else:
         Batch.objects.filter(pk=pk).update(returned_at=at, consensus_at=None)  # and weigh it a last time

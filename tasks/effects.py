@@ -3,7 +3,7 @@
 from marketplace.core import states
 from marketplace.core.errors import Invalid
 from payments import reserves
-from tasks import evidence, seats
+from tasks import evidence, fair_pay, seats
 from tasks.models import Answer, Batch, Decision, Evidence
 from workers import profiles, qualifications, standings
 from workers.models import Standing
@@ -25,6 +25,8 @@ def take_out(decision: Decision) -> None:
     is_rejected = decision.kind == Decision.Kind.REJECT
     states.move(answer, Answer.State.REJECTED if is_rejected else Answer.State.EXCLUDED)
     wants_consensus(answer.batch)  # before any task and any score, to keep one order of locks
+    if is_rejected:
+        fair_pay.note_rejected(answer, 1)
     if not is_gold(answer):
         refill = bool(decision.facts.get("refill")) and answer.batch.state == Batch.State.OPEN
         seats.give_up(answer, refill=refill)
@@ -37,8 +39,11 @@ def take_out(decision: Decision) -> None:
 def put_back(decision: Decision) -> None:
     """Let the answer count and be paid again; what the decision told of its worker is void."""
     answer = _answer(decision)
+    was_rejected = answer.state == Answer.State.REJECTED
     states.move(answer, Answer.State.ACCEPTED)
     wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
+    if was_rejected:
+        fair_pay.note_rejected(answer, -1)
     if not is_gold(answer):
         seats.restore(answer)
     evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)

@@ -11,6 +11,7 @@ from tasks import (
     batches,
     consensus,
     decisions,
+    fair_pay,
     gold,
     gold_disputes,
     gold_pool,
@@ -77,6 +78,21 @@ def settle() -> bool:
 
 def tally() -> bool:
     return tallies.fold()
+
+
+def note_time() -> bool:
+    """Add the time of pages that were handed in to the time sheets of their workers."""
+    return fair_pay.note_pages()
+
+
+def update_pay() -> bool:
+    """Make the figures of pay anew where something changed."""
+    return _each(fair_pay.look, fair_pay.outdated())
+
+
+def top_up() -> bool:
+    """Add what is missing where an hour pays less than its floor."""
+    return _each(fair_pay.top_up, fair_pay.due())
 
 
 def close() -> bool:

@@ -17,6 +17,7 @@ from tests.stripe.server import KEY, SECRET
 def _apart(settings: Any, tmp_path: Path) -> None:
     """Files of a test stay with it; passwords are hashed quickly."""
     terms.of.cache_clear()  # tests change what nobody else does
+    settings.PAY_FLOORS = {}  # a test of fair pay says which there are
     settings.PACES = dict.fromkeys(settings.PACES, (0, 1))  # tests are faster than people, and programs
     settings.MEDIA_ROOT = tmp_path / "media"
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]

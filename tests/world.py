@@ -9,10 +9,22 @@ from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Orga
 from payments import payouts
 from payments.models import Payout
 from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
-from tasks.models import Answer, Appeal, Assignment, Batch, Cohort, Conversation, Decision, Message, Report, Rule
+from tasks.models import (
+    Answer,
+    Appeal,
+    Assignment,
+    Batch,
+    Cohort,
+    Conversation,
+    Decision,
+    Message,
+    Report,
+    Rule,
+    TopUpProposal,
+)
 from tests import make
 from tests.payments import made
-from tests.tasks import work
+from tests.tasks import paid, work
 from workers import credentials, groups, notices, profiles, qualifications
 from workers import guidelines as read
 from workers.models import CredentialRequest, Group, Invitation, Notice, Qualification, Worker
@@ -48,6 +60,7 @@ class World:
     report: Report  # Wes's, about a task
     notice: Notice  # Wes's, not read
     rule: Rule  # tried, and off
+    proposal: TopUpProposal  # to add to Wes's pay
     document: str  # Ada's signed record
     lesson: Lesson  # of the project
     cohort: Cohort  # by invitation; Wes is in it
@@ -139,6 +152,7 @@ def made_by_everybody() -> World:
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
         notice=notices.tell(wes, "money", "A payout is on its way"),
         rule=rule,
+        proposal=paid.proposed(worker, batch),
         document=record.portable(profiles.of(ada)),
         lesson=lessons.write(project, rita, "Owls", "They turn their heads."),
         cohort=_session(project, rita, worker),

@@ -25,14 +25,13 @@ def last_read(worker: Worker, project: Project) -> int | None:
     return mine.order_by("-version").values_list("version", flat=True).first()
 
 
-def acknowledge(worker: Worker, project: Project, version: int) -> None:
-    """Note that the worker has read this version; again: nothing changes.
+def acknowledge(worker: Worker, project: Project, version: int) -> bool:
+    """Note that the worker has read this version, and return whether that is new; again: nothing changes.
 
     raises  Invalid  it is not the latest, which is the one to read
     """
     last = project.guidelines.values_list("version", flat=True).first()
     if version != last:
         raise Invalid(f"version {last} is the one to read", version=last)
-    Acknowledgement.objects.bulk_create(
-        [Acknowledgement(worker=worker, project=project, version=version, at=clock.now())], ignore_conflicts=True
-    )
+    said = {"worker": worker, "project": project, "version": version}
+    return Acknowledgement.objects.get_or_create(**said, defaults={"at": clock.now()})[1]

@@ -1,5 +1,7 @@
 // A page of tasks: what is answered, keys for options, and the lease kept while somebody is there.
 
+import { countActive } from "./activity.js";
+
 const BEAT_S = 15;
 const IDLE_AFTER_S = 60;
 
@@ -84,15 +86,8 @@ function goOn(form, task) {
 function keepLease(form) {
   const field = form.elements.active_s;
   let active = Number(form.dataset.active);
-  let touched = Date.now();
   let told = active;
-  for (const kind of ["pointermove", "pointerdown", "keydown", "scroll"]) {
-    document.addEventListener(kind, () => (touched = Date.now()), { passive: true });
-  }
-  const isThere = () => !document.hidden && Date.now() - touched < IDLE_AFTER_S * 1000;
-  setInterval(() => {
-    if (isThere()) field.value = ++active;
-  }, 1000);
+  countActive(() => (field.value = ++active), IDLE_AFTER_S);
   setInterval(async () => {
     if (active === told) return;
     told = active;

@@ -98,6 +98,8 @@ class ProjectTerms(Strict):
     exam_price_micros = serializers.IntegerField(help_text="Of a whole exam; 0: it is not paid.")
     exam_paid_most = serializers.IntegerField(help_text="Paid exams that a batch buys at most.")
     expected_s = serializers.IntegerField(help_text="Seconds a task takes, until that is measured.")
+    pay_floor_micros = serializers.IntegerField(help_text="What an hour is to pay at least; 0: no floor of its own.")
+    top_up_most_percent = serializers.IntegerField(help_text="Of the price: what may be added to reach the floor.")
     pilot_size = serializers.IntegerField(help_text="Items of the first batch at most; 0: no pilot.")
     pilot_agreement = serializers.FloatField(help_text="What the pilot must reach before a full batch is published.")
     grant_days = serializers.IntegerField(help_text="How long a passed practice counts; 0: for good.")

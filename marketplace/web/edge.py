@@ -64,6 +64,12 @@ def onward(request: HttpRequest, otherwise: str) -> HttpResponse:
     return redirect(wanted if url_has_allowed_host_and_scheme(wanted, None) else otherwise)
 
 
+def seconds(request: HttpRequest) -> int:
+    """The active seconds that the page's script has counted; 0 where there was none."""
+    text = request.POST.get("active_s", "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
+
+
 @contextmanager
 def refusals_in(form: forms.BaseForm, places: dict[str, str] | None = None) -> Iterator[None]:
     """Put a refusal into the form: beside the fields its facts name, else above all of them.

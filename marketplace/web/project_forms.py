@@ -41,6 +41,7 @@ PLACES = {own: name for name, (own, _) in TERMS.items()} | {"text": "guideline"}
 PLAIN_TERMS = (
     *("redundancy_min", "redundancy_max", "page_size", "practice_size", "pick_column", "expected_s", "pilot_size"),
     *("exam_size", "exam_attempts", "exam_price_micros", "exam_paid_most", "grant_days"),
+    *("pay_floor_micros", "top_up_most_percent"),
 )
 
 
@@ -97,6 +98,19 @@ class ProjectForm(Form):
         initial=_initial("expected_s"),
         label="Seconds a task takes, as you expect",
         help_text="Workers see how long practice and exam take. Measured once there are answers.",
+    )
+    pay_floor_micros = AmountField(
+        label="Pay an hour at least",
+        initial=0,
+        least_micros=0,
+        help_text="Where the operator asks for more in a worker's country, that holds. 0: no floor of your own.",
+    )
+    top_up_most_percent = forms.IntegerField(
+        min_value=0,
+        max_value=100,
+        initial=_initial("top_up_most_percent"),
+        label="Top-ups at most (% of the price)",
+        help_text="Added by itself where work takes longer than it pays for. It is set aside; beyond it you are asked.",
     )
     exam_size = forms.IntegerField(
         min_value=0,

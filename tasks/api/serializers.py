@@ -7,6 +7,7 @@ from rest_framework import serializers
 from marketplace.api.serializers import Strict
 from tasks import assignments
 from tasks.api import teaching_shapes
+from tasks.api.fair_pay_shapes import PaySerializer
 from tasks.api.guideline_shapes import GuidelineText
 from tasks.api.rules_shapes import RuleInForceSerializer
 from tasks.models import Answer, Assignment, Decision, Evidence
@@ -59,6 +60,12 @@ class GuidelineVersionSerializer(Strict):
     version = serializers.IntegerField(min_value=1)
 
 
+class AcknowledgeSerializer(GuidelineVersionSerializer):
+    active_s = serializers.IntegerField(
+        required=False, min_value=0, help_text="Seconds it took to read; counted as far as its length explains them."
+    )
+
+
 class ConductSerializer(Strict):
     decided = serializers.IntegerField(help_text="Decisions against workers that took effect.")
     contested = serializers.IntegerField()
@@ -79,6 +86,8 @@ class OfferDetailSerializer(OfferSerializer):
         help_text="What to do next: read, lessons, practise, exam, start, begun; or why not: own, away, suspended, "
         "stopped, requirement, wait, failed."
     )
+    pay = PaySerializer(help_text="What an hour pays here, and the floor that holds for you.")
+    unpaid_s = serializers.IntegerField(help_text="What comes before the paid work takes about so long, unpaid.")
     median_active_s = serializers.FloatField(allow_null=True, help_text="Seconds a task has taken so far.")
     conduct = ConductSerializer(help_text="How the organisation decides about workers.")
     rules = RuleInForceSerializer(source="rules_on", many=True, help_text="That are on, and may decide about workers.")
@@ -309,6 +318,8 @@ class BatchSerializer(Strict):
     redundancy_min = serializers.IntegerField()
     redundancy_max = serializers.IntegerField()
     target_confidence = serializers.FloatField()
+    pay_floor_micros = serializers.IntegerField()
+    top_up_most_percent = serializers.IntegerField()
     published_at = serializers.DateTimeField()
     closed_at = serializers.DateTimeField(allow_null=True)
     returned_at = serializers.DateTimeField(allow_null=True)

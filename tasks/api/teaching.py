@@ -47,10 +47,10 @@ class ReadLesson(WorkView):
     def get_queryset(self) -> "QuerySet[Lesson]":
         return Lesson.objects.filter(project__in=Project.objects.offered())
 
-    @extend_schema(operation_id="lessons_read", request=None, responses={204: None})
+    @extend_schema(operation_id="lessons_read", request=shapes.ReadSerializer, responses={204: None})
     def post(self, request: Request, id: str) -> Response:
         """Say that you have read it."""
-        training.read(self.worker(), self.get_object())
+        training.read(self.worker(), self.get_object(), self.asked(shapes.ReadSerializer).get("active_s", 0))
         return Response(status=204)
 
 

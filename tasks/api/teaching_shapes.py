@@ -15,6 +15,12 @@ class LessonToReadSerializer(Strict):
     is_read = serializers.BooleanField()
 
 
+class ReadSerializer(Strict):
+    active_s = serializers.IntegerField(
+        required=False, min_value=0, help_text="Seconds it took to read; counted as far as its length explains them."
+    )
+
+
 class EffortSerializer(Strict):
     """What a practice or an exam asks, before it is begun."""
 

@@ -17,13 +17,13 @@ from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import ApiKey, Project
-from tasks import appeals, assignments, decisions, pace, rules, training, way_in
+from tasks import appeals, assignments, decisions, fair_pay, pace, rules, training, way_in
 from tasks.api import authentication, pages
 from tasks.api import serializers as say
 from tasks.batches import latest_guideline
 from tasks.errors import AppealClosed
 from tasks.models import Answer, Appeal, Assignment, Decision
-from workers import groups, guidelines, profiles, requirements
+from workers import groups, guidelines, profiles, requirements, tiers
 from workers.models import Reliability, Worker
 
 
@@ -79,16 +79,18 @@ class Offer(OfferView):
         offer.exam = training.stand(self.worker(), offer)
         offer.training = training.efforts(offer)
         offer.median_active_s = pace.medians([offer.pk]).get(offer.pk)
+        country = fair_pay.country_of(self.worker(), offer.mode)
+        offer.pay = fair_pay.offered_to(offer, country, tiers.of(self.worker(), offer))
+        offer.unpaid_s = sum(effort.expected_s for effort in offer.training if not effort.price_micros)
         offer.requirement_lines = requirements.lines(self.worker(), offer)
         return Response(say.OfferDetailSerializer(offer, context={"worker": self.worker()}).data)
 
 
 class Acknowledge(OfferView):
-    @extend_schema(operation_id="acknowledge", request=say.GuidelineVersionSerializer, responses={204: None})
+    @extend_schema(operation_id="acknowledge", request=say.AcknowledgeSerializer, responses={204: None})
     def post(self, request: Request, id: str) -> Response:
         """Say that you have read this version of the guideline, the latest."""
-        version = self.asked(say.GuidelineVersionSerializer)["version"]
-        guidelines.acknowledge(self.worker(), self.get_object(), version)
+        training.acknowledge(self.worker(), self.get_object(), **self.asked(say.AcknowledgeSerializer))
         return Response(status=204)
 
 

@@ -19,7 +19,7 @@ from marketplace.models import User
 from payments.models import Account, Transfer
 from tasks.exports.csv import BLOCK_LETTERS, BOM, Number, defused, taken
 from tasks.exports.jsonl import BLOCK_BYTES
-from tasks.models import Answer, Decision
+from tasks.models import Answer, Decision, TimeSheet
 from workers import profiles
 from workers.models import Acknowledgement, Notice, Reliability, Standing, Worker
 
@@ -58,6 +58,8 @@ def write_json(user: User) -> Iterator[bytes]:
         "notices": _notices(user),
         "money": money(user),
         "payouts": _payouts(user),
+        "top_ups": _plain(worker.top_ups.all(), "public_id", "amount_micros", "facts", "created_at"),
+        "time": _time(worker),
         "records_from_elsewhere": _foreign(worker),
     }
     encoder = msgspec.json.Encoder()
@@ -232,6 +234,11 @@ def _payouts(user: User) -> Iterator[Row]:
     return _plain(
         user.payouts.all(), "public_id", "amount_micros", "currency", "mode", "state", "failure", "created_at"
     )
+
+
+def _time(worker: Worker) -> Iterator[Row]:
+    sheets = TimeSheet.objects.filter(worker=worker)
+    return _plain(sheets, "answers", "work_s", "tests", "test_s", "reading_s", "paid_micros", "topped_micros")
 
 
 def _foreign(worker: Worker) -> Iterator[Row]:

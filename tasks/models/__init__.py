@@ -15,6 +15,7 @@ from tasks.models.decisions import (
 from tasks.models.gold import Gold, GoldChange, GoldContest
 from tasks.models.labels import Consensus, ConsensusChange
 from tasks.models.messages import Conversation, Message, Report
+from tasks.models.pay import PayFigures, TimeSheet, TopUp, TopUpProposal
 from tasks.models.reopenings import Reopening
 from tasks.models.training import Cohort, CohortAnswer, CohortItem, CohortPlace, LessonRead
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
@@ -46,10 +47,14 @@ __all__ = [
     "LessonRead",
     "Mark",
     "Message",
+    "PayFigures",
     "Reopening",
     "Report",
     "Rule",
     "Statement",
     "Tally",
     "Task",
+    "TimeSheet",
+    "TopUp",
+    "TopUpProposal",
 ]

@@ -61,6 +61,8 @@ class Batch(models.Model):
     exam_price_micros = models.BigIntegerField(default=0)
     exam_paid_most = models.PositiveIntegerField(default=0)
     expected_s = models.PositiveIntegerField(default=30)
+    pay_floor_micros = models.BigIntegerField(default=0)
+    top_up_most_percent = models.PositiveSmallIntegerField(default=0)
     pilot_size = models.PositiveIntegerField(default=0, help_text="Of a pilot: its most items; 0: no pilot.")
     pick_column = models.CharField(max_length=80, blank=True)
     tiers = models.JSONField(default=list)
@@ -74,6 +76,10 @@ class Batch(models.Model):
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
+    topped_micros = models.BigIntegerField(default=0, help_text="Top-ups so far, of its reserve line.")
+    top_up_at = models.DateTimeField(null=True, help_text="When its workers' pay is next held against the floor.")
+    top_up_after = models.BigIntegerField(default=0, help_text="The last worker this look has come to.")
+    topped_at = models.DateTimeField(null=True, help_text="When the last look at all its workers began.")
     published_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     published_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -95,6 +101,7 @@ class Batch(models.Model):
                 fields=["look_again_at"], condition=Q(state="closed", returned_at=None), name="batch_not_returned"
             ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
+            models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
         ]
 
     def __str__(self) -> str:

@@ -128,6 +128,7 @@ class Assignment(models.Model):
     leased_until = models.DateTimeField()
     submitted_at = models.DateTimeField(null=True)
     active_s = models.PositiveIntegerField(default=0)
+    is_timed = models.BooleanField(db_default=False, help_text="Its time stands in the worker's time sheet.")
     draft = models.JSONField(null=True)
     score = models.FloatField(null=True, help_text="Share of gold that was right, in practice and exam.")
     passed = models.BooleanField(null=True, help_text="Of an exam; once true it stays.")
@@ -158,6 +159,11 @@ class Assignment(models.Model):
                 fields=["batch", "submitted_at"], condition=Q(submitted_at__isnull=False), name="assignment_submitted"
             ),
             models.Index(fields=["worker", "id"], name="assignment_of_worker"),
+            models.Index(
+                fields=["batch", "id"],
+                condition=Q(submitted_at__isnull=False, is_timed=False),
+                name="assignment_to_time",
+            ),
             models.Index(fields=["batch", "id"], condition=Q(state="open", purpose="work"), name="assignment_open"),
             models.Index(fields=["worker", "project"], condition=Q(purpose="practice"), name="assignment_practice"),
             models.Index(

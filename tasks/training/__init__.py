@@ -2,7 +2,7 @@
 
 from tasks.training.effort import Effort, efforts, problems
 from tasks.training.exams import Result, Stand, end_exam, finish_exam, rescore, rescore_with, result, sit, stand
-from tasks.training.lessons import progress, read, unread
+from tasks.training.lessons import acknowledge, progress, read, unread
 from tasks.training.practice import Feedback, Marked, check, feedback, finish_practice, marks, start, status
 
 __all__ = [
@@ -11,6 +11,7 @@ __all__ = [
     "Marked",
     "Result",
     "Stand",
+    "acknowledge",
     "check",
     "efforts",
     "end_exam",

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tasks.fair_pay import Pay
+
 LEFT, RIGHT, TOP, ROW = 90.0, 380.0, 28.0, 26.0
 HEAT_MOST, HEAT_NAME = 12, 11  # labels, letters of each
 MARGIN, WIDTH, DOT = 20.0, 360.0, 5.0  # of dots: from the edge, all of them, half of one
@@ -217,3 +219,46 @@ def _rows(listed: Sequence[tuple[str, float, str]], mark: float | None = None) -
 
 def _x(share: float) -> float:
     return round(LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0), 1)
+
+
+@dataclass(frozen=True)
+class HoursPicture:
+    """What an hour pays on a scale from nothing: most workers, the interval of the median, the median, the floor."""
+
+    low: float
+    high: float
+    likely_low: float
+    likely_high: float
+    median: float
+    floor: float | None
+    ticks: list[tuple[float, int]]  # where, and how much in micros
+    width: float = 400
+    height: float = 88
+
+    @property
+    def spread(self) -> float:
+        return max(self.high - self.low, 1.0)
+
+    @property
+    def likely(self) -> float:
+        return max(self.likely_high - self.likely_low, 2.0)
+
+
+def hours(pay: Pay) -> HoursPicture | None:
+    """A picture of pay an hour; None: too few have worked."""
+    if pay.median_micros is None or pay.low_micros is None or pay.high_micros is None:
+        return None
+    most = max(pay.spread[9], pay.high_micros, pay.floor_micros, 1) * 1.05
+
+    def at(micros: int) -> float:
+        return round(MARGIN + WIDTH * micros / most, 1)
+
+    return HoursPicture(
+        low=at(pay.spread[1]),
+        high=at(pay.spread[9]),
+        likely_low=at(pay.low_micros),
+        likely_high=at(pay.high_micros),
+        median=at(pay.median_micros),
+        floor=at(pay.floor_micros) if pay.floor_micros else None,
+        ticks=[(at(round(most * share)), round(most * share)) for share in (0, 1 / 3, 2 / 3)],
+    )

@@ -12,6 +12,7 @@ import django
 from tests.faults.ground import Ground
 
 LIMITS = {"API_A_SECOND": "0", "HOT_A_SECOND": "0", "PREPAYMENTS_AN_HOUR": "1000000", "PUBLISHED_AN_HOUR": "1000000"}
+LIMITS |= {"PAY_FLOORS": "*=0USD"}  # top-ups are not what is struck here
 
 
 def main() -> None:

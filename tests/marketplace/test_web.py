@@ -41,6 +41,8 @@ TYPED = {
     "lease_min": "30",
     "practice_size": "0",
     "expected_s": "30",
+    "pay_floor_micros": "0",
+    "top_up_most_percent": "50",
     "exam_size": "0",
     "exam_pass_mark_pct": "80",
     "exam_min": "15",

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from tasks import audit, decisions, settlement, training
+from tasks import audit, decisions, fair_pay, settlement, training
 from tasks.models import Answer, Batch
 from tests import make
 from tests.tasks import work
@@ -72,6 +72,30 @@ DAMAGE = {
             "DROP INDEX answer_once_per_worker",
             "UPDATE tasks_answer SET worker_id = (SELECT max(id) FROM workers_worker) WHERE entry_id IS NOT NULL",
         ],
+    ],
+    "a top-up is not what its entry moved": [
+        [
+            "INSERT INTO tasks_topup (public_id, number, amount_micros, facts, created_at, worker_id, batch_id)"
+            " SELECT 'top_1', 1, 5, '{}', now(), worker_id, batch_id FROM tasks_timesheet LIMIT 1",
+        ],
+        ["UPDATE payments_entry SET kind = 'top_up' WHERE kind = 'settlement'"],
+    ],
+    "a batch was topped up beyond its line": [["UPDATE tasks_batch SET topped_micros = 1"]],
+    "a worker was topped up beyond the cap": [
+        ["UPDATE tasks_timesheet SET topped_micros = 1"],
+        [
+            "INSERT INTO tasks_topup (public_id, number, amount_micros, facts, created_at, worker_id, batch_id)"
+            " SELECT 'top_1', 1, 1000000, '{}', now(), worker_id, batch_id FROM tasks_timesheet LIMIT 1",
+            "UPDATE tasks_timesheet s SET topped_micros = u.amount_micros FROM tasks_topup u"
+            " WHERE u.batch_id = s.batch_id AND u.worker_id = s.worker_id",
+        ],
+    ],
+    "a worker's time sheet is not what was paid, rejected and timed": [
+        ["UPDATE tasks_timesheet SET paid = paid + 1"],
+        ["UPDATE tasks_timesheet SET work_s = work_s + 1"],
+        ["UPDATE tasks_timesheet SET rejected_micros = rejected_micros + 1"],
+        ["UPDATE tasks_assignment SET is_timed = false"],
+        ["DELETE FROM tasks_timesheet"],
     ],
     "a reserve does not cover what its batch may come to owe": [
         ["UPDATE payments_account SET debits_micros = credits_micros WHERE kind = 'reserve'"],
@@ -162,6 +186,7 @@ def everything() -> Batch:
     course = work.published(items=1, gold=4, practice_size=2, exam_size=1, exam_attempts=1, **terms)
     work.practise(work.worker("wes"), course.project)
     work.answer(training.sit(work.worker("wes"), course.project))
+    fair_pay.note_pages()
     return batch
 
 

@@ -13,7 +13,7 @@ from marketplace.core import limits, money
 from marketplace.models import Dataset, Project
 from marketplace.web.edge import action, person
 from marketplace.web.views.projects import visible
-from tasks import batches
+from tasks import batches, fair_pay
 from tasks.exports import csv, jsonl
 from tasks.exports import labels as exports
 from tasks.models import Batch
@@ -41,7 +41,7 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
             "batches": shown,
             "busy": busy,
             "has_data": found.import_set.exists() or found.organisation.datasets.filter(version__gt=0).exists(),
-            **({} if polled else _accuracy(found)),
+            **({} if polled else _accuracy(found) | _pay(found)),
         },
     )
 
@@ -55,6 +55,11 @@ def _accuracy(project: Project) -> dict[str, Any]:
     named = [(row.pseudonym[:NAME_SHOWN], row) for row in rows]  # type: ignore[attr-defined]
     marks = [(name, row.accuracy_p05, row.accuracy, row.accuracy_p95) for name, row in named]
     return {"workers": named, "picture": chart.intervals(marks)}
+
+
+def _pay(project: Project) -> dict[str, Any]:
+    pay = fair_pay.of(project)
+    return {"pay": pay, "pay_picture": chart.hours(pay)}
 
 
 @login_required
@@ -77,6 +82,8 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
             "quote": quote,
             "prepay": _prepay_link(request, found, quote) if quote and quote.missing_micros else "",
             "confirmed": person(request).is_confirmed,
+            "floors": fair_pay.operators(found.currency),
+            **_pay(found),
         },
     )
 

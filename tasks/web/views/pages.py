@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from marketplace.core.errors import DomainError, Invalid
-from marketplace.web.edge import action, person, sentence
+from marketplace.web.edge import action, person, seconds, sentence
 from tasks import assignments, training
 from tasks.errors import AnswersInvalid
 from tasks.models import Answer, Assignment
@@ -49,7 +49,7 @@ def _submit(request: HttpRequest, lease: Assignment) -> HttpResponse:
     if all([form.is_valid() for form in forms.values()]):
         answers = {position: form.value for position, form in forms.items()}
         try:
-            assignments.submit(lease, answers, _seconds(request))
+            assignments.submit(lease, answers, seconds(request))
             return redirect("assignment", lease.public_id)
         except Invalid as refusal:
             _place(refusal, forms)
@@ -74,7 +74,7 @@ def save_draft(request: HttpRequest, assignment: str) -> HttpResponse:
 def heartbeat(request: HttpRequest, assignment: str) -> HttpResponse:
     """Keep the lease while somebody is there; asked by the page's script."""
     try:
-        lease = assignments.renew(_mine(request, assignment), _seconds(request))
+        lease = assignments.renew(_mine(request, assignment), seconds(request))
     except DomainError as refusal:
         return JsonResponse({"detail": sentence(refusal)}, status=409)
     return JsonResponse({"leased_until": lease.leased_until.isoformat(), "active_s": lease.active_s})
@@ -216,11 +216,6 @@ def _refusal_to_keep(request: HttpRequest, lease: Assignment) -> str:
     except DomainError as refusal:
         return sentence(refusal)
     return ""
-
-
-def _seconds(request: HttpRequest) -> int:
-    text = request.POST.get("active_s", "")
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 7 else 0
 
 
 def _place(refusal: Invalid, forms: dict[int, TaskForm]) -> None:

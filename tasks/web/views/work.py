@@ -9,12 +9,12 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.core.errors import IllegalMove
 from marketplace.models import Guideline, Lesson, Project
-from marketplace.web.edge import action, page_of, person
-from tasks import assignments, decisions, pace, rules, training, way_in
+from marketplace.web.edge import action, page_of, person, seconds
+from tasks import assignments, decisions, fair_pay, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
-from tasks.web import shown
+from tasks.web import chart, shown
 from tasks.web.views.questions import offered_or_worked
-from workers import groups, guidelines, profiles, requirements, tiers
+from workers import groups, profiles, requirements, tiers
 
 
 @login_required
@@ -25,7 +25,9 @@ def work(request: HttpRequest) -> HttpResponse:
     offered = groups.open_to(worker, Project.objects.offered().filter(pk__in=batches)).select_related("organisation")
     page = page_of(request, offered.exclude(organisation__memberships__user=person(request)))
     medians = pace.medians(project.pk for project in page["rows"])
+    pays = fair_pay.of_many(page["rows"], worker.country)
     for project in page["rows"]:
+        project.pay = pays[project.pk]
         project.exam = training.stand(worker, project).state
         project.practice = training.status(worker, project)
         project.median_s = medians.get(project.pk)
@@ -44,6 +46,8 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
     price_micros = tiers.of(worker, found)
     median_s = pace.medians([found.pk]).get(found.pk)
     guideline, step = found.guidelines.first(), way_in.next_step(worker, found)
+    country, efforts = fair_pay.country_of(worker, found.mode), training.efforts(found)
+    pay = fair_pay.offered_to(found, country, price_micros)
     return render(
         request,
         "tasks/work_project.html",
@@ -55,7 +59,10 @@ def work_project(request: HttpRequest, project: str) -> HttpResponse:
             "step": step,
             **_changes(found, guideline, step.facts.get("last_read")),
             "rules": [(rule.name, rules.describe(rule)) for rule in rules.in_force(found)],
-            "efforts": training.efforts(found),
+            "efforts": efforts,
+            "pay": pay,
+            "pay_picture": chart.hours(pay),
+            "unpaid_s": sum(effort.expected_s for effort in efforts if not effort.price_micros),
             "lessons": training.progress(worker, found),
             "median_s": median_s,
             "price_micros": price_micros,
@@ -75,7 +82,8 @@ def _changes(project: Project, latest: Guideline | None, last_read: int | None) 
 @action
 def acknowledge(request: HttpRequest, project: str) -> HttpResponse:
     found, version = offered_or_worked(request, project), request.POST.get("version", "")
-    guidelines.acknowledge(profiles.of(person(request)), found, int(version) if version.isdecimal() else 0)
+    number = int(version) if version.isdecimal() else 0
+    training.acknowledge(profiles.of(person(request)), found, number, seconds(request))
     return redirect("work-project", found.public_id)
 
 
@@ -99,7 +107,7 @@ def lesson(request: HttpRequest, lesson: str) -> HttpResponse:
     project = offered_or_worked(request, found.project.public_id)
     if request.method == "POST":
         with suppress(IllegalMove):  # replaced meanwhile: the next step shows the new one
-            training.read(worker, found)
+            training.read(worker, found, seconds(request))
         following = training.unread(worker, project).first()
         return redirect("lesson", following.public_id) if following else redirect("work-project", project.public_id)
     lessons = list(training.progress(worker, project))

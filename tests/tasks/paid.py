@@ -1,0 +1,77 @@
+"""A crowd whose time is known, in a project that pays too little."""
+
+from dataclasses import asdict
+from datetime import timedelta
+
+from django.db.models import F
+
+from marketplace.core import clock
+from payments.models import Account
+from tasks import assignments, fair_pay, jobs
+from tasks.errors import NoTaskAvailable
+from tasks.fair_pay.top_ups import Computation
+from tasks.models import Assignment, Batch, TopUpProposal
+from tests.tasks import work
+from workers.models import Worker
+
+FLOOR = 4_500_000  # an hour; ten answers of 60 s at 0.05 come to 3.00
+
+
+def published(items: int = 10, crowd: int = 5, **terms) -> Batch:
+    """A batch in which everybody of the crowd answers every item, on one page."""
+    each = {"redundancy_min": crowd, "redundancy_max": crowd, "page_size": items, "accept_after_s": 0}
+    return work.published(items, **{**each, "pay_floor_micros": FLOOR, "price_micros": 50_000, **terms})
+
+
+def crowd(size: int = 5) -> list[Worker]:
+    return [work.worker(f"worker{n}") for n in range(size)]
+
+
+def spend(person: Worker, batch: Batch, active_s: int) -> Assignment | None:
+    """Do a page in so many active seconds; None: nothing is left."""
+    try:
+        lease = assignments.claim(person, batch.project)
+    except NoTaskAvailable:
+        return None
+    earlier = timedelta(seconds=active_s + 1)
+    Assignment.objects.filter(pk=lease.pk).update(claimed_at=F("claimed_at") - earlier)
+    held = lease.answers.filter(state="leased").values_list("position", flat=True)
+    return assignments.submit(lease, {n: {"animal": "cat"} for n in held}, active_s)
+
+
+def look(batch: Batch) -> None:
+    """Everything the cluster does, with the pay of this batch held against the floor at once."""
+    work.sweep()
+    sweep()
+    Batch.objects.filter(pk=batch.pk, top_up_at__isnull=False).update(top_up_at=F("published_at"))
+    sweep()
+
+
+def sweep() -> None:
+    for step in (jobs.note_time, jobs.update_pay, jobs.top_up):
+        while step():
+            pass
+
+
+def earned(person: Worker) -> int:
+    accounts = Account.objects.filter(kind__in=["earnings", "pending"], user=person.user_id)
+    return sum(account.balance_micros for account in accounts)
+
+
+def added(person: Worker) -> list[int]:
+    return list(person.top_ups.order_by("pk").values_list("amount_micros", flat=True))
+
+
+def proposed(person: Worker, batch: Batch, amount_micros: int = 20_000) -> TopUpProposal:
+    """A top-up of this worker that waits for a person, whatever the figures say."""
+    fair_pay.note_pages()
+    known = Computation(
+        **{"seconds": 600, "work_s": 600, "test_s": 0, "reading_s": 0, "answers": 10, "paid": 10},
+        **{"paid_micros": 500_000, "task_s": 60.0, "time_most_percent": 150, "workers": 5},
+        **{"median_micros": 3_000_000, "low_micros": 2_000_000, "high_micros": 4_000_000},
+        **{"floor_micros": FLOOR, "floor_whose": "project", "floor_country": "", "topped_before_micros": 0},
+        **{"missing_micros": amount_micros, "cap_micros": 0},
+    )
+    facts = {**asdict(known), "amount_micros": amount_micros}
+    about = {"worker": person, "batch": batch, "amount_micros": amount_micros, "facts": facts}
+    return TopUpProposal.objects.create(**about, made_at=clock.now())
