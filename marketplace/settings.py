@@ -240,6 +240,7 @@ SWEEPS = {
     "tasks.jobs.review_grants": 60,
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
+    "payments.jobs.mature": 60,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

@@ -1,5 +1,6 @@
 """Background work with money: every one may run twice."""
 
+from payments import maturities
 from payments import payouts as outgoing
 
 
@@ -11,3 +12,8 @@ def send(payout_pk: int) -> None:
 def payouts() -> bool:
     """Sweep: send again what a crash or an unknown outcome has left requested."""
     return outgoing.resend()
+
+
+def mature() -> bool:
+    """Sweep: make payable what was earned and is due."""
+    return maturities.mature()

@@ -65,7 +65,7 @@ CHECKS = {
              settled AS (SELECT acc.user_id, acc.currency, acc.mode, sum(t.amount_micros) AS micros
                          FROM payments_transfer t JOIN payments_entry e ON e.id = t.entry_id
                          JOIN payments_account acc ON acc.id = t.credit_id
-                         WHERE e.kind = 'settlement' AND acc.kind = 'earnings' GROUP BY 1, 2, 3)
+                         WHERE e.kind = 'settlement' AND acc.kind IN ('earnings', 'pending') GROUP BY 1, 2, 3)
         SELECT coalesce(earned.user_id, settled.user_id) FROM earned
         FULL JOIN settled USING (user_id, currency, mode) WHERE earned.micros IS DISTINCT FROM settled.micros""",
     "a reserve does not cover what its batch may come to owe": """
