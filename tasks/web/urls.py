@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from tasks.web.views import (
     dashboard,
     desk,
+    earning,
     erasure,
     gold,
     guidelines,
@@ -86,6 +87,7 @@ urlpatterns = [
     path("groups/<str:group>/invitations/<str:invitation>/withdraw", qualifications.withdraw, name="withdraw"),
     path("projects/<str:project>/requirement/", qualifications.requirement, name="requirement"),
     path("projects/<str:project>/tiers", qualifications.set_tiers, name="set-tiers"),
+    path("work/payable/", earning.payable, name="payable"),
     path("earnings/", mine.earnings, name="earnings"),
     path("projects/<str:project>/", dashboard.project, name="project"),
     path("work/sessions/", sessions.sessions, name="sessions"),
