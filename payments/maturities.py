@@ -40,9 +40,13 @@ def mature(limit: int = LOOKED_AT, *, at: datetime | None = None) -> bool:
     What comes from an organisation of which a payment is disputed waits until that is over.
     """
     today = (at or clock.now()).date()
-    disputed = Dispute.objects.filter(state=Dispute.State.OPEN).values("prepayment__organisation")
+    disputed = Dispute.objects.filter(state=Dispute.State.OPEN, prepayment__isnull=False)
     waiting = Maturity.objects.filter(state=Maturity.State.WAITING, day__lte=today)
-    due = list(waiting.exclude(organisation__in=disputed).order_by("day", "pk").values_list("pk", flat=True)[:limit])
+    due = list(
+        waiting.exclude(organisation__in=disputed.values("prepayment__organisation"))
+        .order_by("day", "pk")
+        .values_list("pk", flat=True)[:limit]
+    )
     more = [_step(pk) for pk in due]
     return any(more) or len(due) == limit
 

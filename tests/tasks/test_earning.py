@@ -135,9 +135,9 @@ def test_the_page_and_the_api_state_it(wes, project, settings):
     project_page = client.get(reverse("work-project", args=[project.public_id])).content.decode()
     assert AGE in project_page
     assert reverse("payable") in project_page
-    offered = client.get("/api/v1/offers").json()["results"]
+    offered = client.get("/api/v1/work/projects").json()["items"]
     assert offered[0]["missing"] == [AGE, COUNTRY]
-    assert client.get(f"/api/v1/offers/{project.public_id}").json()["next"] == "payable"
+    assert client.get(f"/api/v1/work/projects/{project.public_id}").json()["next"] == "payable"
     assert client.post(reverse("payable"), {"country": "US"}).status_code == 200  # the age is not said
     back = client.post(reverse("payable") + "?next=/work/", {"country": "US", "of_age": "on"})
     assert back["Location"] == "/work/"

@@ -14,7 +14,7 @@ from payments import balances
 from payments.models import Account, Transfer
 from payments.payouts import available_micros
 from payments.web.forms import PayoutForm
-from tasks import appeals
+from tasks import appeals, holding
 from tasks.models import Answer, Appeal, Assignment, Decision
 from tasks.web import shown
 from tasks.web.forms import ContestForm
@@ -123,6 +123,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
         "tasks/earnings.html",
         {
             "earned": earned,
+            "hold": holding.in_force(user),
             "has_pending": any(row.pending for row in earned),
             "payable": [row for row in payable if row["available_micros"]],
             "waiting": _waiting(user),
