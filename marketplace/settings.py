@@ -67,7 +67,19 @@ PAY_WORKERS_MOST = env.number("PAY_WORKERS_MOST", 5_000, least=100, most=100_000
 TOP_UP_MOST_PERCENT = env.number("TOP_UP_MOST_PERCENT", 50, most=100)  # of the price, where a project says nothing
 TOP_UP_TIME_MOST_PERCENT = env.number("TOP_UP_TIME_MOST_PERCENT", 150, least=100, most=1000)  # of the median time
 TOP_UP_EVERY_S = env.number("TOP_UP_EVERY_S", 24 * 3600)
+FUNDING_HOLD_DAYS = env.number("FUNDING_HOLD_DAYS", 7, most=365)  # what a new organisation pays leaves no sooner
+REFUND_WITHIN_DAYS = env.number("REFUND_WITHIN_DAYS", 180, least=1, most=3650)  # later by hand
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
+FIRST_PAYOUT_MOST_MICROS = env.number("FIRST_PAYOUT_MOST_MICROS", 200_000_000, most=10**12)
+NEW_PAYEE_DAYS = env.number("NEW_PAYEE_DAYS", 30, most=3650)
+PAYOUTS_A_DAY_MOST_MICROS = env.number("PAYOUTS_A_DAY_MOST_MICROS", 500_000_000, most=10**12)
+HOLD_MOST_DAYS = env.number("HOLD_MOST_DAYS", 30, least=1, most=365)
+LEAST_AGE = env.number("LEAST_AGE", 18, most=120)
+PAYOUT_COUNTRIES = env.countries(
+    "PAYOUT_COUNTRIES",
+    "AT:EUR BE:EUR CH:CHF+EUR CY:EUR DE:EUR EE:EUR ES:EUR FI:EUR FR:EUR GB:GBP GR:EUR HR:EUR IE:EUR IT:EUR JP:JPY "
+    "LT:EUR LU:EUR LV:EUR MT:EUR NL:EUR PT:EUR SI:EUR SK:EUR US:USD",
+)
 
 # Limits
 IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)
@@ -238,6 +250,7 @@ SWEEPS = {
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
     "payments.jobs.events": 5,
+    "payments.jobs.mature": 60,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

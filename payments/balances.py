@@ -1,6 +1,7 @@
 """Where someone's money stands, currency by currency."""
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from datetime import date
 
 from django.db import connection
@@ -15,14 +16,16 @@ TRANSFERS_READ = 10_000  # of an account, the newest: what a look at its months 
 
 MONTHS = """
 SELECT date_trunc('month', t.created_at AT TIME ZONE 'UTC')::date, sum(t.amount_micros)::bigint,
-       (SELECT count(*) FROM newest) = %(most)s
+       (SELECT max(found) FROM newest) = %(most)s
 FROM newest t JOIN payments_entry e ON e.id = t.entry_id
-WHERE e.kind <> 'payout_failed'  -- what came back was earned before
+WHERE e.kind NOT IN ('payout_failed', 'maturity')  -- what came back, or may be paid out by now, was earned before
 GROUP BY 1 ORDER BY 1 DESC
 """
 NEWEST = """WITH newest AS MATERIALIZED (
-    SELECT entry_id, amount_micros, created_at FROM payments_transfer WHERE credit_id = %(account)s
-    ORDER BY id DESC LIMIT %(most)s)"""
+    SELECT t.* FROM unnest(%(accounts)s::bigint[]) account (id) CROSS JOIN LATERAL (
+        SELECT entry_id, amount_micros, created_at, count(*) OVER () AS found
+        FROM (SELECT * FROM payments_transfer WHERE credit_id = account.id ORDER BY id DESC LIMIT %(most)s) top) t)"""
+OWED = [Account.Kind.EARNINGS, Account.Kind.PENDING]
 
 
 @dataclass(frozen=True)
@@ -36,8 +39,16 @@ class Balance:
 
 
 @dataclass(frozen=True)
+class Pending:
+    """What was earned and is payable from a day: the payment behind it may be taken back until then."""
+
+    payable_from: date
+    amount_micros: int
+
+
+@dataclass(frozen=True)
 class Earning:
-    """What a person has earned, and where it is: balance = earned - paid - in transit."""
+    """What a person has earned, and where it is: balance = earned - paid - in transit - pending."""
 
     currency: str
     mode: str
@@ -45,6 +56,11 @@ class Earning:
     paid_micros: int
     in_transit_micros: int
     balance_micros: int
+    pending: list[Pending] = field(default_factory=list)
+
+    @property
+    def pending_micros(self) -> int:
+        return sum(row.amount_micros for row in self.pending)
 
     @property
     def available_micros(self) -> int:
@@ -66,12 +82,12 @@ class Month:
 def months(user: User, most: int = TRANSFERS_READ) -> list[Month]:
     """What this person earned, month by month, newest first, as far back as so many transfers of an account reach."""
     found = []
-    for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"):
+    for (currency, mode), accounts in _owed(user).items():
         with connection.cursor() as sql:
-            sql.execute(NEWEST + MONTHS, {"account": account.pk, "most": most})
+            sql.execute(NEWEST + MONTHS, {"accounts": [account.pk for account in accounts], "most": most})
             rows = sql.fetchall()
         found += [
-            Month(month, account.currency, account.mode, micros, is_cut and place == len(rows))
+            Month(month, currency, mode, micros, is_cut and place == len(rows))
             for place, (month, micros, is_cut) in enumerate(rows, 1)
         ]
     return sorted(found, key=lambda row: row.month, reverse=True)
@@ -97,11 +113,31 @@ def of_user(user: User) -> list[Earning]:
     payouts = {(row["currency"], row["mode"], row["state"]): row["micros"] for row in sums.order_by()}
     states = Payout.State
     found = []
-    for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"):
+    for (currency, mode), accounts in _owed(user).items():
         paid, waiting, failed = (
-            payouts.get((account.currency, account.mode, state), 0)
-            for state in (states.PAID, states.REQUESTED, states.FAILED)
+            payouts.get((currency, mode, state), 0) for state in (states.PAID, states.REQUESTED, states.FAILED)
         )
-        earned = account.credits_micros - failed  # what a failed payout put back was credited a second time
-        found.append(Earning(account.currency, account.mode, earned, paid, waiting, account.balance_micros))
+        credited = sum(one.credits_micros for one in accounts if one.kind == Account.Kind.EARNINGS)
+        balance = sum(one.balance_micros for one in accounts if one.kind == Account.Kind.EARNINGS)
+        pending = _pending(accounts)
+        # what a failed payout put back was credited a second time; what is payable by now is no longer pending
+        earned = credited - failed + sum(row.amount_micros for row in pending)
+        found.append(Earning(currency, mode, earned, paid, waiting, balance, pending))
     return found
+
+
+def _owed(user: User) -> dict[Kind, list[Account]]:
+    """The accounts in which something is owed to this person, or was."""
+    found: dict[Kind, list[Account]] = {}
+    for account in user.accounts.filter(kind__in=OWED).order_by("currency", "mode", "pk"):
+        found.setdefault((account.currency, account.mode), []).append(account)
+    return found
+
+
+def _pending(accounts: list[Account]) -> list[Pending]:
+    """By day, the earliest first, whatever organisations it comes from."""
+    by_day: Counter[str] = Counter()
+    for account in accounts:
+        if account.kind == Account.Kind.PENDING and account.balance_micros:
+            by_day[account.subject] += account.balance_micros
+    return [Pending(date.fromisoformat(day), micros) for day, micros in sorted(by_day.items())]

@@ -52,6 +52,19 @@ CHECKS = {
             FROM payments_reserve reserve) row
         WHERE lines <> moved
         ORDER BY id""",
+    "account {id}: {micros} micros are pending until {day}, and no day waits that makes them payable": """
+        SELECT account.id, credits_micros - debits_micros AS micros, subject AS day FROM payments_account account
+        WHERE kind = 'pending' AND credits_micros > debits_micros AND NOT EXISTS (
+            SELECT 1 FROM payments_maturity row
+            WHERE row.organisation_id = account.organisation_id AND row.currency = account.currency
+                AND row.mode = account.mode AND row.day::text = account.subject AND row.state = 'waiting')
+        ORDER BY account.id""",
+    "account {id} ({kind}) is credited by entry {entry}, of kind {of}": """
+        SELECT account.id, account.kind, entry.id AS entry, entry.kind AS of FROM payments_account account
+        JOIN payments_transfer transfer ON transfer.credit_id = account.id
+        JOIN payments_entry entry ON entry.id = transfer.entry_id
+        WHERE account.kind = 'pending' AND entry.kind <> 'settlement'
+        ORDER BY account.id, entry.id""",
     "prepayment {id} is {state}, of {amount} micros; its entry moved {moved}": """
         SELECT id, state, amount_micros AS amount, moved FROM payments_prepayment
         CROSS JOIN LATERAL (

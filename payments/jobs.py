@@ -1,5 +1,6 @@
 """Background work with money: every one may run twice."""
 
+from payments import maturities
 from payments import payouts as outgoing
 from payments import webhooks
 
@@ -22,3 +23,8 @@ def handle_event(event_pk: int) -> None:
 def events() -> bool:
     """Sweep: act again on messages that could not be acted on, or that a crash has left."""
     return webhooks.retry()
+
+
+def mature() -> bool:
+    """Sweep: make payable what was earned and is due."""
+    return maturities.mature()

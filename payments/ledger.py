@@ -1,15 +1,16 @@
 """The ledger: money only moves between two accounts, in entries that happen once under their key."""
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from django.db import IntegrityError, connection, transaction
 
-from marketplace.core import money
+from marketplace.core import clock, money
 from marketplace.core.errors import InsufficientFunds, KeyReused
 from marketplace.models import Organisation, User
-from payments import checks
+from payments import checks, maturities
 from payments.models import Account, Entry
 
 Move = tuple[Account, Account, int]  # debited, credited, amount in micros
@@ -75,16 +76,31 @@ def post_settlement(
 ) -> Entry:
     """Move what each user (by primary key) has earned, and the fee, out of one reserve in one entry.
 
+    What an organisation's prepayment may still be taken back for is earned all the same, and payable from a later day.
     kind    settlement of answers, or what else is earned: top_up
     raises  KeyReused, InsufficientFunds  as `post`
     """
-    currency, mode = reserve_account.currency, reserve_account.mode
-    earnings = _earnings_of(set(rewards), currency, mode)
-    rows = [(reserve_account.pk, earnings[user], amount) for user, amount in sorted(rewards.items())]
+    if before := Entry.objects.filter(key=key).first():
+        return _settled(before, kind, reserve_account, rewards, fee_micros)
+    day = maturities.expect(reserve_account, clock.now())
+    credited = _accounts_of(set(rewards), reserve_account, day)
+    rows = [(reserve_account.pk, credited[user], amount) for user, amount in sorted(rewards.items())]
     if fee_micros:
-        fees = account(Account.Kind.FEES, currency=currency, mode=mode)
+        fees = account(Account.Kind.FEES, currency=reserve_account.currency, mode=reserve_account.mode)
         rows.append((reserve_account.pk, fees.pk, fee_micros))
     return _post(kind, key, rows, facts)
+
+
+@transaction.atomic
+def post_maturing(key: str, pending: Sequence[Account], *, facts: Mapping[str, Any] | None = None) -> Entry:
+    """Move all that stands in these pending accounts, of one currency and mode, to the earnings of their users.
+
+    Inside the transaction that has locked what lets anybody credit or debit them: their balances are taken as read.
+    """
+    users = {account.user_id for account in pending if account.user_id}
+    earnings = _accounts_of(users, pending[0], None)
+    rows = [(one.pk, earnings[one.user_id], one.balance_micros) for one in pending if one.user_id]
+    return _post("maturity", key, rows, facts)
 
 
 def audit() -> list[str]:
@@ -92,19 +108,34 @@ def audit() -> list[str]:
     return checks.broken()
 
 
-def _earnings_of(users: set[int], currency: str, mode: str) -> dict[int, int]:
-    """The earnings account of each user, both by primary key; made where there was none."""
-    kind = Account.Kind.EARNINGS
-    accounts = Account.objects.filter(
-        kind=kind, organisation=None, user__in=users, subject="", currency=currency, mode=mode
-    )
+def _accounts_of(users: set[int], source: Account, day: date | None) -> dict[int, int]:
+    """Where each user is credited, both by primary key: in the earnings, or by the day they are payable from.
+
+    source  what is debited: its currency and mode, and whose money it is
+    """
+    of_all: dict[str, Any] = {"subject": "", "currency": source.currency, "mode": source.mode}
+    if day is None:
+        of_all |= {"kind": Account.Kind.EARNINGS, "organisation_id": None}
+    else:
+        of_all |= {"kind": Account.Kind.PENDING, "organisation_id": source.organisation_id, "subject": day.isoformat()}
+    accounts = Account.objects.filter(user__in=users, **of_all)
     found: dict[int, int] = dict(accounts.values_list("user", "pk"))
     missing = sorted(users - found.keys())  # in one order, so that two settlements never wait for each other
     if missing:
-        fresh = [Account(kind=kind, user_id=user, currency=currency, mode=mode) for user in missing]
-        Account.objects.bulk_create(fresh, ignore_conflicts=True)
+        Account.objects.bulk_create([Account(user_id=user, **of_all) for user in missing], ignore_conflicts=True)
         found = dict(accounts.all().values_list("user", "pk"))
     return found
+
+
+def _settled(entry: Entry, kind: str, reserve_account: Account, rewards: Mapping[int, int], fee_micros: int) -> Entry:
+    """The entry of a settlement that is repeated: the same people and sums, though by now payable on another day."""
+    before = list(entry.transfers.values_list("debit", "credit__kind", "credit__user", "amount_micros"))
+    fee = [row for row in before if row[1] == Account.Kind.FEES]
+    same_fee = sum(row[3] for row in fee) == fee_micros
+    same = {user: micros for _, _, user, micros in before if user} == dict(rewards) and same_fee
+    if entry.kind != kind or {row[0] for row in before} != {reserve_account.pk} or not same:
+        raise KeyReused(f"{entry.key} has moved something else", key=entry.key)
+    return entry
 
 
 @transaction.atomic

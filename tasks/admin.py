@@ -13,9 +13,9 @@ from marketplace.admin import ReadOnly
 from marketplace.core.errors import DomainError
 from marketplace.models import User
 from payments.admin import CappedPaginator
-from tasks import appeals, decisions, reports
+from tasks import appeals, decisions, holding, reports
 from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold, Report
-from tasks.web.forms import ReasonForm
+from tasks.web.forms import HoldForm, ReasonForm
 from workers.models import Reliability, Worker
 
 OTHERS_SHOWN = 50
@@ -66,16 +66,19 @@ class WorkerAdmin(WorkAdmin):
     search_fields = ["public_id"]
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
-        """Show what was decided about a worker, or suspend them with the reason sent."""
+        """Show what was decided about a worker, or suspend them, or hold what is paid to them, with the reason sent."""
         if not self.has_view_permission(request):
             return super().change_view(request, object_id, *args, **options)
         worker = get_object_or_404(Worker, pk=object_id if object_id.isdecimal() else None)
-        form = ReasonForm(request.POST or None)
-        if request.method == "POST" and form.is_valid():
-            _suspend(request, worker, form.cleaned_data)
-            return redirect(request.path)
+        is_hold = "days" in request.POST
+        form, hold = ReasonForm(None if is_hold else request.POST or None), HoldForm(request.POST if is_hold else None)
+        for typed, verb in ((form, _suspend), (hold, _hold)):
+            if typed.is_valid():
+                verb(request, worker, typed.cleaned_data)
+                return redirect(request.path)
         decided = worker.decisions.select_related("organisation", "project", "appeal").order_by("-pk")[:OTHERS_SHOWN]
         context = {"opts": self.opts, "title": f"Worker {worker}", "worker": worker, "form": form, "decisions": decided}
+        context["hold"] = hold
         return TemplateResponse(
             request, "admin/workers/worker/one.html", {**self.admin_site.each_context(request), **context}
         )
@@ -85,6 +88,14 @@ def _suspend(request: HttpRequest, worker: Worker, why: dict[str, Any]) -> None:
     try:
         decisions.decide(Decision.Kind.SUSPEND, worker, by=cast(User, request.user), **why)
         messages.success(request, "Suspended. The worker can read why, and contest it with another admin.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+
+
+def _hold(request: HttpRequest, worker: Worker, why: dict[str, Any]) -> None:
+    try:
+        holding.place(worker, cast(User, request.user), **why)
+        messages.success(request, "Payouts are held. The worker can read why, and contest it with another admin.")
     except DomainError as refusal:
         messages.error(request, refusal.detail)
 

@@ -49,6 +49,10 @@ CHECKS = {
         SELECT a.id FROM tasks_answer a LEFT JOIN tasks_decision d ON d.answer_id = a.id AND d.state = 'standing'
         WHERE CASE d.kind WHEN 'reject' THEN 'rejected' WHEN 'exclude' THEN 'excluded' END
             IS DISTINCT FROM CASE WHEN a.state IN ('rejected', 'excluded') THEN a.state END""",
+    "a hold is lifted though its decision stands, or the other way round": """
+        SELECT d.id FROM tasks_decision d LEFT JOIN payments_hold h ON h.id = d.hold_id
+        WHERE d.kind = 'hold' AND d.state IN ('standing', 'overturned')
+            AND (h.id IS NULL OR (h.lifted_at IS NOT NULL) <> (d.state = 'overturned') OR h.until <> d.until)""",
     "an answer is settled by an entry that is not a settlement": """
         SELECT a.id FROM tasks_answer a JOIN payments_entry e ON e.id = a.entry_id WHERE e.kind <> 'settlement'""",
     "a settlement moved another sum than its answers come to": """
@@ -65,7 +69,7 @@ CHECKS = {
              settled AS (SELECT acc.user_id, acc.currency, acc.mode, sum(t.amount_micros) AS micros
                          FROM payments_transfer t JOIN payments_entry e ON e.id = t.entry_id
                          JOIN payments_account acc ON acc.id = t.credit_id
-                         WHERE e.kind = 'settlement' AND acc.kind = 'earnings' GROUP BY 1, 2, 3)
+                         WHERE e.kind = 'settlement' AND acc.kind IN ('earnings', 'pending') GROUP BY 1, 2, 3)
         SELECT coalesce(earned.user_id, settled.user_id) FROM earned
         FULL JOIN settled USING (user_id, currency, mode) WHERE earned.micros IS DISTINCT FROM settled.micros""",
     "a top-up is not what its entry moved": """

@@ -19,8 +19,8 @@ from marketplace.core.strictjson import text_error
 from marketplace.labels import schema as label_schema
 from marketplace.labels import words
 from marketplace.models import Project, Role, User
-from tasks import gold
-from tasks.errors import AnswersInvalid, NotInvited, OwnWork, Stopped, WorkerSuspended
+from tasks import earning, gold
+from tasks.errors import AnswersInvalid, NotInvited, Stopped, WorkerSuspended
 from tasks.models import Cohort, CohortAnswer, CohortItem, CohortPlace, Gold
 from workers import notices, profiles, standings
 from workers.models import Worker
@@ -271,8 +271,7 @@ def _must_run(cohort: Cohort) -> None:
 def _may_join(cohort: Cohort, worker: Worker) -> None:
     if worker.state != Worker.State.ACTIVE:
         raise WorkerSuspended()
-    if cohort.project.organisation.memberships.filter(user=worker.user_id).exists():
-        raise OwnWork()
+    earning.check_not_own(worker, cohort.project)
     if standing := standings.stopped(worker, cohort.project):
         raise Stopped(until=standing.until.isoformat() if standing.until else None)
 

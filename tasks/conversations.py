@@ -11,7 +11,7 @@ from marketplace.core import clock, states
 from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.core.strictjson import text_error
 from marketplace.models import Guideline, Membership, Project, Role, User
-from tasks.errors import OwnWork
+from tasks import earning
 from tasks.models import Assignment, Conversation, Message
 from workers import groups, notices
 from workers.models import Worker
@@ -161,8 +161,7 @@ def is_worker_of(conversation: Conversation, by: User) -> bool:
 
 
 def _check_asker(worker: Worker, project: Project) -> None:
-    if project.organisation.memberships.filter(user=worker.user_id).exists():
-        raise OwnWork
+    earning.check_not_own(worker, project)
     seen = groups.open_to(worker, Project.objects.offered().filter(pk=project.pk)).exists()
     if not seen and not worker.assignments.filter(project=project).exists():
         raise Forbidden("this project is not offered to you")

@@ -28,7 +28,9 @@ TOLD: dict[str, str] = {
     Decision.Kind.END_GRANT: "A qualification of yours has ended",
     Decision.Kind.DENY: "A requester offers you no more work",
     Decision.Kind.SUSPEND: "Your account may not work any more",
+    Decision.Kind.HOLD: "Payouts to you are held for a while",
 }
+OPERATORS = [Decision.Kind.SUSPEND, Decision.Kind.HOLD]  # in nobody else's name
 ACCEPT_STEP = 20_000
 DUE = """SELECT id FROM tasks_answer WHERE state = 'submitted' AND accept_at <= %s
          ORDER BY accept_at LIMIT %s FOR NO KEY UPDATE SKIP LOCKED"""
@@ -215,9 +217,9 @@ def _locked(decision: Decision) -> Decision:
 
 def _may_sign(decision: Decision, by: User) -> None:
     """Reviewers decide about answers, managers about people, admins about accounts; nobody about themselves."""
-    if decision.organisation is None:
+    if decision.organisation is None or decision.kind in OPERATORS:
         if not by.is_staff:
-            raise Forbidden("accounts are suspended by admins")
+            raise Forbidden("accounts are suspended, and payouts held, by admins")
     elif decision.answer:
         accounts.require(by, decision.organisation, Role.MANAGER, Role.REVIEWER)
     else:
@@ -236,8 +238,20 @@ def _check(decision: Decision) -> None:
         raise Invalid(f"say why in your own words, in 1 to {REASON_MOST} characters; the worker reads it")
     if (scope == "project" and decision.project is None) or (scope == "organisation" and decision.organisation is None):
         raise Invalid(f"{kind} is decided in {'a project' if scope == 'project' else 'an organisation'}")
+    if kind == Decision.Kind.HOLD:
+        _check_hold(decision)
     if decision.answer and decision.answer.attempt:
         raise Invalid("practice is not decided about")
+
+
+def _check_hold(decision: Decision) -> None:
+    """A hold is the operator's, and ends: what somebody has earned is theirs, and is kept back for a while at most."""
+    if decision.organisation:
+        raise Invalid("payouts are held in the operator's name, not in an organisation's")
+    at, most = clock.now(), settings.HOLD_MOST_DAYS
+    if decision.until is None or not at < decision.until <= at + timedelta(days=most):
+        wrong = {"path": "until", "code": "range", "message": f"must lie within {most} days from now"}
+        raise Invalid(f"a hold ends, after {most} days at the latest", errors=[wrong])
 
 
 def _take_effect(decision: Decision) -> None:
@@ -249,6 +263,8 @@ def _take_effect(decision: Decision) -> None:
     decision.save()
     count(decision, decided=1)
     contest = f"You can contest it until {decision.contestable_until:%d %b %Y, %H:%M} UTC."
+    if decision.until and decision.kind == Decision.Kind.HOLD:
+        contest = f"It ends by itself on {decision.until:%d %b %Y, %H:%M} UTC. {contest}"
     _tell(decision, TOLD[decision.kind], f"{decision.get_reason_code_display()}. {decision.reason}\n\n{contest}")
     audit.record(decision.decided_by, decision.kind, decision, answer=decision.answer_id, rule=decision.rule_id)
 

@@ -2,7 +2,7 @@
 
 from marketplace.core import states
 from marketplace.core.errors import Invalid
-from payments import reserves
+from payments import holds, reserves
 from tasks import evidence, fair_pay, seats
 from tasks.models import Answer, Batch, Decision, Evidence
 from workers import profiles, qualifications, standings
@@ -67,6 +67,9 @@ def apply(decision: Decision) -> None:
         )
     elif kind == Decision.Kind.SUSPEND:
         profiles.suspend(worker)
+    elif kind == Decision.Kind.HOLD:
+        assert decision.until
+        decision.hold = holds.put(worker.user, decision.until)
     else:
         assert kind in (Decision.Kind.RETRAIN, Decision.Kind.END_GRANT)
         if decision.project and not decision.grant:
@@ -81,6 +84,8 @@ def undo(decision: Decision) -> None:
         standings.lift(decision.standing)
     if decision.grant:
         qualifications.restore(decision.grant)
+    if decision.hold:
+        holds.lift(decision.hold)
     if decision.kind == Decision.Kind.SUSPEND:
         profiles.reinstate(decision.worker)
 

@@ -51,7 +51,7 @@ class CannotErase(Conflict):
 class Obstacle:
     """Something to settle before an account is deleted."""
 
-    code: str  # leases, waiting, earnings, rest, payout, appeal, organisation
+    code: str  # leases, waiting, pending, earnings, rest, payout, appeal, organisation
     detail: str
 
 
@@ -131,6 +131,10 @@ def _money(user: User) -> list[Obstacle]:
     if user.payouts.filter(state=Payout.State.REQUESTED).exists():
         found.append(Obstacle("payout", "A payout is on its way to you. Wait until it has arrived."))
     for earning in balances.of_user(user):
+        if earning.pending:
+            pending, last = show(earning.pending_micros, earning.currency), earning.pending[-1].payable_from
+            detail = f"You have earned {pending} that can be paid out from {last} on. Wait until then."
+            found.append(Obstacle("pending", detail))
         available = show(earning.available_micros, earning.currency)
         if earning.available_micros >= settings.PAYOUT_LEAST_MICROS:
             found.append(Obstacle("earnings", f"You have earned {available}. Have it paid out first."))

@@ -19,6 +19,10 @@ class RequirementNotMet(Forbidden):
     title = "This project asks for something that you have not shown"
 
 
+class MayNotEarn(Forbidden):
+    title = "We cannot pay you for this yet"
+
+
 class PracticeNeeded(Forbidden):
     title = "Pass the practice or the exam first"
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from marketplace.core import jobs
+from marketplace.models import User
 from tasks import (
     appeals,
     assignments,
@@ -12,6 +13,7 @@ from tasks import (
     consensus,
     decisions,
     fair_pay,
+    earning,
     gold,
     gold_disputes,
     gold_pool,
@@ -124,6 +126,11 @@ def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
 
 def record() -> bool:
     return totals.count()
+
+
+def relate(user: int) -> None:
+    """Where somebody is paid, or whether they can be, has changed."""
+    earning.relate(User.objects.get(pk=user))
 
 
 def review_grants() -> bool:

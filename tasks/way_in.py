@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+from django.conf import settings
+
 from marketplace.models import Project
-from tasks import training
+from tasks import earning, training
 from tasks.models import Assignment, Decision
-from workers import guidelines, requirements, standings
+from workers import guidelines, profiles, requirements, standings
 from workers.models import Worker
 
 
@@ -14,7 +16,8 @@ from workers.models import Worker
 class Step:
     """What to do next; `kind` names its template, facts are what that shows."""
 
-    kind: str  # own, begun, away, suspended, stopped, requirement, read, lessons, practise, exam, wait, failed, start
+    # own, begun, away, suspended, stopped, payable, requirement, read, lessons, practise, exam, wait, failed, start
+    kind: str
     facts: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -24,8 +27,8 @@ class Step:
 
 def next_step(worker: Worker, project: Project) -> Step:
     """The one thing this worker does next in this project, or why there is none."""
-    if project.organisation.memberships.filter(user=worker.user_id).exists():
-        return Step("own")
+    if profiles.is_own(worker, project.organisation):
+        return Step("own", {"by_kin": not project.organisation.memberships.filter(user=worker.user_id).exists()})
     if begun := worker.assignments.filter(project=project, state=Assignment.State.OPEN).first():
         return Step("begun", {"begun": begun})
     if project.state != Project.State.OPEN:
@@ -34,6 +37,8 @@ def next_step(worker: Worker, project: Project) -> Step:
         return Step("suspended")
     if standing := standings.stopped(worker, project):
         return Step("stopped", {"standing": standing, "decision": Decision.objects.filter(standing=standing).first()})
+    if missing := earning.missing(worker, project):
+        return Step("payable", {"missing": missing, "least_age": settings.LEAST_AGE})
     if missing := requirements.missing(worker, project):
         return Step("requirement", {"missing": missing})
     if version := guidelines.unread(worker, project):

@@ -222,6 +222,7 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "PUT /api/v1/projects/%(id)s/tiers": lambda here: {
         "tiers": [{"qualification": here.qualification.public_id, "price_micros": 90_000}]
     },
+    "POST /api/v1/holds": lambda here: {**REASON, "worker": here.wes.worker.public_id, "days": 1},
     "PATCH /api/v1/work/profile": lambda here: {"languages": {"de": "C1"}, "country": "DE"},
     "POST /api/v1/work/credentials/%(id)s/ask": lambda here: {"statement": "I am one."},
     "POST /api/v1/credentials": lambda here: {"name": "Pilot"},

@@ -20,6 +20,11 @@ def of(user: User) -> Worker:
     return worker or Worker.objects.get_or_create(user=user)[0]
 
 
+def is_own(worker: Worker, organisation: Organisation) -> bool:
+    """Whether this person, or somebody who is paid to the same place, is a member of the organisation."""
+    return organisation.memberships.filter(user__in=[worker.user_id, *worker.kin]).exists()
+
+
 def introduce(worker: Worker, organisation: Organisation) -> str:
     """The name under which the organisation knows this worker, by which it can find them from now on."""
     name = organisation.pseudonym(worker.public_id)
@@ -97,7 +102,7 @@ def reinstate(worker: Worker) -> None:
 @transaction.atomic
 def erase(worker: Worker) -> None:
     """Let nobody work under this key again, and forget what the person was told; for `tasks.erasure`."""
-    states.move(worker, Worker.State.ERASED, languages={}, country="")
+    states.move(worker, Worker.State.ERASED, languages={}, country="", of_age_at=None, may_earn=[])
     CredentialRequest.objects.filter(worker=worker).update(statement="")
     addresses = worker.user.emailaddress_set.values_list("email", flat=True)  # type: ignore[attr-defined]
     Invitation.objects.filter(email__in=[worker.user.email, *addresses]).update(email="")

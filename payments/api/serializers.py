@@ -1,5 +1,7 @@
 """What money looks like from outside: integers in micros, millionths of the currency's unit."""
 
+from datetime import date
+
 from rest_framework import serializers
 
 from marketplace.api.serializers import PublicId, Strict
@@ -38,13 +40,20 @@ class Balances(Strict):
     balances = BalanceSerializer(many=True, read_only=True)
 
 
+class PendingSerializer(Strict):
+    payable_from = serializers.DateField(read_only=True)
+    amount_micros = serializers.IntegerField(read_only=True)
+
+
 class EarningSerializer(Strict):
     currency = serializers.CharField(read_only=True)
     mode = serializers.ChoiceField(Mode.choices, read_only=True)
     earned_micros = serializers.IntegerField(read_only=True, help_text="All that was ever settled.")
     paid_micros = serializers.IntegerField(read_only=True, help_text="Paid out.")
     in_transit_micros = serializers.IntegerField(read_only=True, help_text="Payouts on their way.")
-    balance_micros = serializers.IntegerField(read_only=True, help_text="Earned, neither paid out nor on its way.")
+    balance_micros = serializers.IntegerField(read_only=True, help_text="Earned and payable, and still here.")
+    pending_micros = serializers.IntegerField(read_only=True, help_text="Earned, and payable from a later day.")
+    pending = PendingSerializer(many=True, read_only=True, help_text="By the day from which it is payable.")
     available_micros = serializers.IntegerField(read_only=True, help_text="The part a payout can move.")
 
 
@@ -56,6 +65,10 @@ class EarnedTransfer(Amount):
     kind = serializers.CharField(source="entry.kind", read_only=True, help_text="What happened: settlement, ...")
     facts = serializers.DictField(source="entry.facts", read_only=True)
     project = serializers.SerializerMethodField(help_text="Whose reserve it came from; null: from elsewhere.")
+    payable_from = serializers.SerializerMethodField(help_text="The day, where it was not payable at once; else null.")
+
+    def get_payable_from(self, transfer: Transfer) -> date | None:
+        return date.fromisoformat(transfer.credit.subject) if transfer.credit.subject else None
 
     def get_project(self, transfer: Transfer) -> str | None:
         reserve = getattr(transfer.debit, "reserve", None)

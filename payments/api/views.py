@@ -70,7 +70,8 @@ class EarnedTransfers(View):
     def get_queryset(self) -> "QuerySet[Transfer]":
         # The keys first: with them in hand the page is read off the index on (credit, id).
         own = list(person(self.request).accounts.values_list("pk", flat=True))
-        return Transfer.objects.filter(credit__in=own).select_related("entry", "debit__reserve__project")
+        earned = Transfer.objects.filter(credit__in=own).exclude(entry__kind="maturity")  # that was credited before
+        return earned.select_related("entry", "credit", "debit__reserve__project")
 
     @extend_schema(operation_id="earnings_transfers_list", responses=say.EarnedTransfer(many=True))
     def get(self, request: Request) -> Response:

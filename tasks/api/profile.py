@@ -13,9 +13,10 @@ from marketplace.api.authentication import person
 from marketplace.api.views import FilteredView
 from marketplace.core import replies
 from marketplace.models import ApiKey
+from tasks import earning
 from tasks.api import qualifications_shapes as shapes
 from tasks.api.work import WorkView
-from workers import credentials, groups, profiles, qualifications, totals
+from workers import credentials, groups, qualifications, totals
 from workers.models import CredentialRequest, Grant, GroupMember, Invitation, Qualification
 
 
@@ -27,16 +28,17 @@ class Profile(WorkView):
         """What you have stated of yourself, and how many of your answers were approved. No evidence is made of it."""
         return self.told()
 
-    @extend_schema(operation_id="profile_state", request=shapes.ProfileSerializer)
+    @extend_schema(operation_id="profile_state", request=shapes.StatedProfile)
     def patch(self, request: Request) -> Response:
-        """State your languages and country; only requirements of projects ask for it."""
-        profiles.state(self.worker(), **self.asked(shapes.ProfileSerializer))
+        """State your languages and country, and that you are old enough to be paid; the last is said once."""
+        earning.state(self.worker(), **self.asked(shapes.StatedProfile))
         return self.told()
 
     def told(self) -> Response:
         worker = self.worker()
         facts = {"languages": worker.languages, "country": worker.country}
-        return self.answer({**facts, "record": totals.share(worker)})
+        paid = {"of_age_at": worker.of_age_at, "may_earn": worker.may_earn}
+        return self.answer({**facts, **paid, "record": totals.share(worker)})
 
 
 class MyGrants(WorkView):

@@ -141,7 +141,15 @@ class ShareSerializer(Strict):
     high = serializers.FloatField(help_text="The 95 % point.")
 
 
+class StatedProfile(ProfileSerializer):
+    of_age = serializers.BooleanField(required=False, help_text="True: that you are old enough to be paid.")
+
+
 class ToldProfile(ProfileSerializer):
+    of_age_at = serializers.DateTimeField(allow_null=True, help_text="When you said that you are old enough.")
+    may_earn = serializers.ListField(
+        child=serializers.CharField(), help_text="What we can pay you, as live:USD; play money anybody may earn."
+    )
     record = ShareSerializer()
 
 

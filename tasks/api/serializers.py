@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework import serializers
 
 from marketplace.api.serializers import Strict
-from tasks import assignments
+from tasks import assignments, earning
 from tasks.api import teaching_shapes
 from tasks.api.fair_pay_shapes import PaySerializer
 from tasks.api.guideline_shapes import GuidelineText
@@ -35,13 +35,14 @@ class OfferSerializer(Strict):
     pass_mark = serializers.FloatField()
     picking = serializers.SerializerMethodField()
     your_price_micros = serializers.SerializerMethodField(help_text="By the highest tier you hold.")
-    missing = serializers.SerializerMethodField(help_text="What of the requirement you are missing; empty: nothing.")
+    missing = serializers.SerializerMethodField(help_text="Of the requirement, or to be paid; empty: nothing.")
 
     def get_your_price_micros(self, project: Any) -> int:
         return tiers.of(self.context["worker"], project)
 
     def get_missing(self, project: Any) -> list[str]:
-        return requirements.missing(self.context["worker"], project)
+        worker = self.context["worker"]
+        return earning.missing(worker, project) + requirements.missing(worker, project)
 
     def get_picking(self, project: Any) -> bool:
         return bool(project.pick_column)
@@ -84,7 +85,7 @@ class OfferDetailSerializer(OfferSerializer):
     training = teaching_shapes.EffortSerializer(many=True, help_text="What comes before paid work: its time and pay.")
     next = serializers.CharField(
         help_text="What to do next: read, lessons, practise, exam, start, begun; or why not: own, away, suspended, "
-        "stopped, requirement, wait, failed."
+        "stopped, payable, requirement, wait, failed."
     )
     pay = PaySerializer(help_text="What an hour pays here, and the floor that holds for you.")
     unpaid_s = serializers.IntegerField(help_text="What comes before the paid work takes about so long, unpaid.")

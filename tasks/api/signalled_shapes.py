@@ -20,9 +20,12 @@ class SignalSerializer(serializers.Serializer[Any]):
     kind = serializers.ChoiceField(choices=[kind.value for kind in signals.Kind])
     workers = serializers.ListField(child=serializers.CharField(), help_text="Under your organisation's pseudonyms.")
     field = serializers.CharField(help_text="Of the label schema; empty where it is about whole pages.")
-    figure = serializers.FloatField(help_text="A share from 0 to 1; for a pair, mistakes in common.")
+    figure = serializers.FloatField(help_text="A share from 0 to 1; for a pair, mistakes in common; or how many.")
     expected = serializers.FloatField(allow_null=True, help_text="What others, or chance, would give.")
-    p = serializers.FloatField(help_text="The chance of a figure as large among honest people.")
+    p = serializers.FloatField(
+        allow_null=True,
+        help_text="Null: chance has no part in it. Else the chance of a figure as large among honest people.",
+    )
     words = serializers.CharField()
     rows = SignalRowSerializer(many=True)
 

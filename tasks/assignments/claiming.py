@@ -11,7 +11,7 @@ from django.db.models import F
 from marketplace.core import clock, statements
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Organisation, Project
-from tasks import gold, seats, terms
+from tasks import earning, gold, seats, terms
 from tasks.errors import (
     GuidelineUnread,
     NoTaskAvailable,
@@ -33,7 +33,9 @@ SOON_S = 1  # when the round is not over
 # How a worker stands to a project and its open batches, a row each; one row without a batch where there is none.
 LOOK = f"""
 SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
-    EXISTS (SELECT FROM marketplace_membership m WHERE m.user_id = w.user_id AND m.organisation_id = p.organisation_id),
+    EXISTS (SELECT FROM marketplace_membership m
+            WHERE m.user_id = ANY (array_append(w.kin, w.user_id)) AND m.organisation_id = p.organisation_id),
+    p.mode = 'sandbox' OR p.mode || ':' || p.currency = ANY (w.may_earn),
     {qualifications.MEETS}, s.stopped_until, s.page_most, {guidelines.UNREAD.format(latest="g.latest")}, g.latest,
     p.requirement, p.organisation_id, p.is_private AND NOT {groups.IS_AMONG},
     (SELECT a.id FROM tasks_assignment a
@@ -56,6 +58,7 @@ class Standing(NamedTuple):
     is_frozen: bool
     is_active: bool
     is_own: bool
+    may_earn: bool
     meets: bool
     stopped_until: datetime | None
     page_most: int | None
@@ -86,7 +89,7 @@ def claim(
     tasks   fewer than a whole page, if wanted
     pick    values of the project's pick column, where it allows picking; such answers are marked self-selected
     raises  NoTaskAvailable, GuidelineUnread, PracticeNeeded, RequirementNotMet, Stopped, WorkerSuspended, OwnWork,
-            NotFound (never published, or over, or for groups they are not in),
+            MayNotEarn, NotFound (never published, or over, or for groups they are not in),
             Invalid (picking is not allowed)
     """
     try:
@@ -128,12 +131,21 @@ def _may_work(standing: Standing, worker: Worker, project: Project) -> None:
         raise OwnWork()
     if standing.stopped_until:
         raise Stopped(until=standing.stopped_until.isoformat())
+    if not standing.may_earn:
+        _refuse_pay(worker, project)
     if standing.requirement and not requirements.meets(worker.pk, standing.organisation, standing.requirement):
         raise RequirementNotMet(missing=requirements.missing(worker, Project.objects.get(pk=project.pk)))
     if standing.unread:
         raise GuidelineUnread(f"read version {standing.unread} of the guideline first", version=standing.unread)
     if not standing.meets:
         raise PracticeNeeded()
+
+
+def _refuse_pay(worker: Worker, project: Project) -> None:
+    """Say why this person cannot be paid; what was derived of them too long ago is written anew instead."""
+    known = Worker.objects.get(pk=worker.pk)
+    earning.look(known)
+    earning.check(known, Project.objects.get(pk=project.pk))
 
 
 def _wanted(

@@ -16,7 +16,8 @@ from django.db.models import Q, QuerySet
 from marketplace.core import clock
 from marketplace.core.money import MICROS
 from marketplace.models import User
-from payments.models import Account, Transfer
+from payments import balances
+from payments.models import Transfer
 from tasks.exports.csv import BLOCK_LETTERS, BOM, Number, defused, taken
 from tasks.exports.jsonl import BLOCK_BYTES
 from tasks.models import Answer, Decision, TimeSheet
@@ -27,7 +28,7 @@ JSON_TYPE = "application/json"
 CSV_TYPE = "text/csv; charset=utf-8"
 STEP = 1_000
 ANSWERS_HEADER = ["handed_in", "project", "organisation", "answer", "state", "value", "price", "currency", "is_paid"]
-PAY_HEADER = ["when", "what", "amount", "currency", "mode"]
+PAY_HEADER = ["when", "what", "amount", "currency", "mode", "payable_from"]
 
 # Known answers and agreement as one kind, no matter which it was; by day, so that no single answer is told by its time
 EVIDENCE = """
@@ -91,7 +92,8 @@ def write_pay(user: User) -> Iterator[bytes]:
     """What came into the earnings and went out, as a table for spreadsheets."""
 
     def cells(row: Row) -> list[Any]:
-        return [row["at"].isoformat(), row["kind"], _amount(row["amount_micros"]), row["currency"], row["mode"]]
+        kind = [row["currency"], row["mode"], row["payable_from"]]
+        return [row["at"].isoformat(), row["kind"], _amount(row["amount_micros"]), *kind]
 
     return _table(PAY_HEADER, map(cells, money(user)))
 
@@ -116,8 +118,11 @@ def answers(worker: Worker) -> Iterator[Row]:
 
 
 def money(user: User) -> Iterator[Row]:
-    """Every amount into the person's earnings or out of them, account by account, oldest first."""
-    for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("pk"):
+    """Every amount into the person's earnings or out of them, account by account, oldest first.
+
+    What is payable from a later day stands in an account of that day first.
+    """
+    for account in user.accounts.filter(kind__in=balances.OWED).order_by("pk"):
         moved = Transfer.objects.filter(Q(credit=account) | Q(debit=account)).select_related("entry")
         for row in by_key(moved):
             sign = 1 if row.credit_id == account.pk else -1
@@ -127,6 +132,7 @@ def money(user: User) -> Iterator[Row]:
                 "amount_micros": sign * row.amount_micros,
                 "currency": row.currency,
                 "mode": row.mode,
+                "payable_from": account.subject,
             }
 
 
@@ -148,6 +154,9 @@ def _profile(worker: Worker) -> Row:
         "signed_up_at": user.date_joined,
         "last_signed_in_at": user.last_login,
         "working_since": worker.joined_at,
+        "country": worker.country,
+        "languages": worker.languages,
+        "stated_of_age_at": worker.of_age_at,
         "state": worker.state,
     }
 

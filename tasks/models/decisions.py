@@ -218,6 +218,10 @@ class Decision(models.Model):
                 condition=Q(decided_by__isnull=False) | ~Q(kind="stop") | Q(until__isnull=False),
                 name="decision_rule_stop_ends",
             ),
+            models.CheckConstraint(  # by the operator, and never without an end
+                condition=~Q(kind="hold") | Q(until__isnull=False, organisation=None, project=None),
+                name="decision_hold_ends",
+            ),
         ]
         indexes = [
             models.Index(fields=["worker", "id"], name="decision_of_worker"),

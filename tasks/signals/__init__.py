@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db.models import QuerySet
 
 from marketplace.models import Project, User
-from tasks.signals import finding, rows
+from tasks.signals import finding, payees, rows
 from workers.models import Worker
 
 SHOWN = 100  # signals, those that chance explains least
@@ -23,6 +23,7 @@ class Kind(StrEnum):
     PAIR = "pair"
     OWN_TEXT = "own_text"
     COPIED_TEXT = "copied_text"
+    SAME_PAYEE = "same_payee"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class Signal:
     workers   under the organisation's pseudonyms
     figure    what was counted, a share from 0 to 1; for a pair the number of mistakes in common
     expected  what others, or chance, would give; None: said in the words
+    p         None: chance has no part in it
     """
 
     kind: Kind
@@ -47,7 +49,7 @@ class Signal:
     field: str
     figure: float
     expected: float | None
-    p: float
+    p: float | None
     words: str
     rows: list[Row]
 
@@ -71,7 +73,7 @@ def of(project: Project) -> Report:
     """Look at the newest answers of a project, `SIGNALS_ANSWERS_MOST` at most."""
     seen = rows.newest(project, settings.SIGNALS_ANSWERS_MOST)
     found, pairs = finding.everything(seen)
-    found = sorted(found, key=lambda one: (one.p, one.kind, one.workers))[:SHOWN]
+    found = sorted([*payees.same(seen), *found], key=lambda one: (one.p or 0.0, one.kind, one.workers))[:SHOWN]
     workers = {worker for one in found for worker in one.workers}
     known = dict(Worker.objects.filter(pk__in=workers).values_list("pk", "public_id"))
     name = {pk: project.organisation.pseudonym(public_id) for pk, public_id in known.items()}

@@ -17,14 +17,17 @@ SEED = 1  # the same answers give the same figures
 
 @dataclasses.dataclass(frozen=True)
 class Found:
-    """A signal before its workers and answers have names; rows are places of answers and what to see there."""
+    """A signal before its workers and answers have names; rows are places of answers and what to see there.
+
+    p  None: chance has no part in it
+    """
 
     kind: str
     workers: list[int]
     field: str
     figure: float
     expected: float | None
-    p: float
+    p: float | None
     words: str
     rows: list[tuple[list[int], str]] = dataclasses.field(default_factory=list)
 

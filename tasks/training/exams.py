@@ -15,7 +15,7 @@ from django.db.models import F
 from marketplace.core import clock, money
 from marketplace.core.errors import IllegalMove
 from marketplace.models import Project
-from tasks import gold
+from tasks import earning, gold
 from tasks.errors import (
     ExamPassed,
     ExamTooSoon,
@@ -23,7 +23,6 @@ from tasks.errors import (
     LessonsUnread,
     NoAttemptLeft,
     NoTaskAvailable,
-    OwnWork,
     PracticeNeeded,
     Stopped,
     WorkerSuspended,
@@ -82,7 +81,8 @@ def sit(worker: Worker, project: Project) -> Assignment:
     """Begin the exam of a project, or come back to the one begun: of two tabs, both get the same.
 
     raises  ExamTooSoon (`retry_at`), NoAttemptLeft, ExamPassed, PracticeNeeded, LessonsUnread, GuidelineUnread,
-            NoTaskAvailable (no exam now, or every paid one was bought), Stopped, WorkerSuspended, OwnWork
+            NoTaskAvailable (no exam now, or every paid one was bought), Stopped, WorkerSuspended, OwnWork,
+            MayNotEarn (of a paid one)
     """
     while True:
         if begun := Assignment.objects.open_for(worker.pk, project.pk, Assignment.Purpose.EXAM):
@@ -120,10 +120,11 @@ def _begin(worker: Worker, project: Project) -> Assignment:
 def _may_sit(worker: Worker, project: Project, batch: Batch) -> None:
     if worker.state != Worker.State.ACTIVE:
         raise WorkerSuspended()
-    if project.organisation.memberships.filter(user=worker.user_id).exists():
-        raise OwnWork()
+    earning.check_not_own(worker, project)
     if standing := standings.stopped(worker, project):
         raise Stopped(until=standing.until.isoformat() if standing.until else None)
+    if batch.exam_price_micros:
+        earning.check(worker, project)
     if version := guidelines.unread(worker, project):
         raise GuidelineUnread(f"read version {version} of the guideline first", version=version)
     if qualifications.meets(worker, project):

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django import forms
+from django.conf import settings
 
 from marketplace.models import Dataset, Project
 from marketplace.web.forms import Form
@@ -123,6 +124,25 @@ class ReasonForm(Form):
         label="Why, in your own words",
         help_text="The worker reads this and may contest it.",
     )
+
+
+class HoldForm(ReasonForm):
+    """Payouts to a worker are to be held."""
+
+    days = forms.IntegerField(min_value=1, label="For how many days")
+    rests_on = forms.CharField(
+        required=False,
+        max_length=5000,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        label="What it rests on: payments, payouts, answers",
+        help_text="The worker reads this too.",
+    )
+
+    def __init__(self, sent: Any = None) -> None:
+        super().__init__(sent, auto_id="id_hold_%s", initial={"reason_code": Decision.Reason.FRAUD})
+        most = settings.HOLD_MOST_DAYS
+        self.fields["days"].widget.attrs["max"] = most
+        self.fields["days"].help_text = f"{most} at the most; it then ends by itself."
 
 
 class DecideForm(ReasonForm):

@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from tasks.web.views import (
     dashboard,
     desk,
+    earning,
     erasure,
     fair_pay,
     gold,
@@ -91,6 +92,7 @@ urlpatterns = [
     path("projects/<str:project>/top-ups/", fair_pay.top_ups, name="top-ups"),
     path("top-up-proposals/<str:proposal>/grant", fair_pay.grant, name="grant-top-up"),
     path("top-up-proposals/<str:proposal>/decline", fair_pay.decline, name="decline-top-up"),
+    path("work/payable/", earning.payable, name="payable"),
     path("earnings/", mine.earnings, name="earnings"),
     path("projects/<str:project>/", dashboard.project, name="project"),
     path("work/sessions/", sessions.sessions, name="sessions"),

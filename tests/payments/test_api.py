@@ -134,6 +134,8 @@ def test_earnings_say_where_the_money_is(queued):
                 "paid_micros": 0,
                 "in_transit_micros": 2_000_000,
                 "balance_micros": 3_009_999,
+                "pending_micros": 0,
+                "pending": [],
                 "available_micros": 3_000_000,
             }
         ]

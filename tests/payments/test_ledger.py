@@ -183,7 +183,7 @@ def test_a_settlement_beyond_its_reserve_moves_nothing():
 def test_a_settlement_asks_as_much_of_the_database_for_many_as_for_one(django_assert_max_num_queries):
     reserve = made.reserve(1_000_000)
     many = {make.user(f"worker{n}").pk: 10 for n in range(200)}
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(23):
         ledger.post_settlement("settle:1", reserve.account, many, 100)
     assert Transfer.objects.filter(entry__key="settle:1").count() == 201
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from django.db.models import F
 
+from payments.models import PayoutAccount
 from tasks import assignments, jobs, signals
 from tasks.errors import NoTaskAvailable
 from tasks.models import Answer, Assignment, Evidence
@@ -209,3 +210,21 @@ def test_an_admin_sees_the_signals_without_links_that_lead_nowhere_and_a_strange
     ada = signed_in(make.user("ada", staff=True))
     assert ada.get(f"/api/v1{address}".rstrip("/")).status_code == 200
     assert f'href="{address}"' in ada.get("/admin/tasks/batch/").content.decode()
+
+
+def test_workers_who_are_paid_to_the_same_place_are_shown_together_and_nobody_else():
+    batch = work.published(items=6, practice_size=0, redundancy_min=3, redundancy_max=3)
+    for name in ("wes", "sue", "tom"):
+        work.work_all(work.worker(name), batch)
+    assert kinds(signals.of(batch.project)) == []
+    for name in ("wes", "sue", "elsewhere"):
+        user = work.worker(name).user
+        PayoutAccount.objects.create(user=user, mode="live", country="US", identity="bank-1")
+        jobs.relate(user.pk)
+    [found] = signals.of(batch.project).signals
+    assert (found.kind, found.figure, found.p) == ("same_payee", 2, None)
+    assert sorted(found.workers) == sorted(pseudonyms(batch, work.worker("wes"), work.worker("sue")))
+    assert [len(row.answers) for row in found.rows] == [6, 6]
+    page = signed_in(make.user("rita")).get(f"/projects/{batch.project.public_id}/signals/").content.decode()
+    assert "paid to the same place" in page
+    assert "Chance of this among" not in page

@@ -10,10 +10,11 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.models import User
 from marketplace.web.edge import page_of, person, refusals_in
+from payments import balances
 from payments.models import Account, Transfer
 from payments.payouts import available_micros
 from payments.web.forms import PayoutForm
-from tasks import appeals
+from tasks import appeals, holding
 from tasks.models import Answer, Appeal, Assignment, Decision
 from tasks.web import shown
 from tasks.web.forms import ContestForm
@@ -106,7 +107,9 @@ def _subject(decision: Decision) -> dict[str, Any]:
 def earnings(request: HttpRequest) -> HttpResponse:
     """What this person has earned, what waits, and where it went."""
     user = person(request)
-    accounts = list(user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"))
+    mine = list(user.accounts.filter(kind__in=balances.OWED).order_by("currency", "mode", "pk"))
+    accounts = [account for account in mine if account.kind == Account.Kind.EARNINGS]
+    earned = balances.of_user(user)
     payable = [
         {
             "currency": account.currency,
@@ -119,10 +122,12 @@ def earnings(request: HttpRequest) -> HttpResponse:
         request,
         "tasks/earnings.html",
         {
-            "accounts": accounts,
+            "earned": earned,
+            "hold": holding.in_force(user),
+            "has_pending": any(row.pending for row in earned),
             "payable": [row for row in payable if row["available_micros"]],
             "waiting": _waiting(user),
-            "moves": page_of(request, _moves(accounts)),
+            "moves": page_of(request, _moves(mine)),
             "payouts": user.payouts.order_by("-pk")[:SHOWN],
             "confirmed": user.is_confirmed,
         },
@@ -141,4 +146,6 @@ def _waiting(user: User) -> list[Any]:
 
 
 def _moves(accounts: list[Account]) -> Any:
-    return Transfer.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts)).select_related("entry", "credit")
+    return Transfer.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts)).select_related(
+        "entry", "credit", "debit"
+    )

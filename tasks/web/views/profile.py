@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.core import clock
 from marketplace.web.edge import action, page_of, person
+from tasks import earning
 from tasks.web import qualification_forms as typed
 from workers import credentials, groups, profiles, qualifications, totals
 from workers.models import CredentialRequest, Grant, Qualification, Worker
@@ -46,7 +47,7 @@ def state(request: HttpRequest) -> HttpResponse:
     if all([form.is_valid() for form in (country, *languages)]):
         spoken = {form.cleaned_data["code"]: form.cleaned_data["level"] for form in languages}
         spoken.pop("", None)
-        profiles.state(worker, spoken, country.cleaned_data["country"])
+        earning.state(worker, spoken, country.cleaned_data["country"])
         messages.success(request, "It is noted.")
     else:
         messages.error(request, "Choose from the lists.")

@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from marketplace.core.errors import IllegalMove
 from marketplace.models import Guideline, Lesson, Project
 from marketplace.web.edge import action, page_of, person, seconds
-from tasks import assignments, decisions, fair_pay, pace, rules, training, way_in
+from tasks import assignments, decisions, earning, fair_pay, pace, rules, training, way_in
 from tasks.models import Assignment, Batch
 from tasks.web import chart, shown
 from tasks.web.views.questions import offered_or_worked
@@ -23,7 +23,7 @@ def work(request: HttpRequest) -> HttpResponse:
     worker = profiles.of(person(request))
     batches = Batch.objects.workable().values("project")
     offered = groups.open_to(worker, Project.objects.offered().filter(pk__in=batches)).select_related("organisation")
-    page = page_of(request, offered.exclude(organisation__memberships__user=person(request)))
+    page = page_of(request, offered.exclude(organisation__memberships__user__in=[worker.user_id, *worker.kin]))
     medians = pace.medians(project.pk for project in page["rows"])
     pays = fair_pay.of_many(page["rows"], worker.country)
     for project in page["rows"]:
@@ -33,7 +33,7 @@ def work(request: HttpRequest) -> HttpResponse:
         project.median_s = medians.get(project.pk)
         project.your_price_micros = tiers.of(worker, project)
         project.hourly_micros = pace.hourly_micros(project.your_price_micros, project.median_s)
-        project.missing = requirements.missing(worker, project)
+        project.missing = earning.missing(worker, project) + requirements.missing(worker, project)
     begun = Assignment.objects.visible_to(worker).filter(state=Assignment.State.OPEN).select_related("project")
     return render(request, "tasks/work.html", {"page": page, "begun": begun, "worker": worker})
 
