@@ -58,6 +58,7 @@ def write_json(user: User) -> Iterator[bytes]:
         "notices": _notices(user),
         "money": money(user),
         "payouts": _payouts(user),
+        "bonuses": _plain(worker.bonuses.all(), "public_id", "amount_micros", "reason", "given_at"),
         "records_from_elsewhere": _foreign(worker),
     }
     encoder = msgspec.json.Encoder()
