@@ -60,6 +60,8 @@ CURRENCIES = env.words("CURRENCIES", "USD EUR GBP CHF JPY")
 if unknown := set(CURRENCIES) - DECIMALS.keys():
     raise ImproperlyConfigured(f"CURRENCIES: {', '.join(sorted(unknown))}: expected some of {', '.join(DECIMALS)}")
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
+BONUS_MOST_MICROS = env.number("BONUS_MOST_MICROS", 100_000_000, least=1, most=10**12)
+BONUSES_AT_ONCE = env.number("BONUSES_AT_ONCE", 1_000, least=1, most=100_000)
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
 PAY_FLOORS = env.parsed("PAY_FLOORS", pay_floors.read) or pay_floors.read(pay_floors.USUAL)
 PAY_LEAST_WORKERS = env.number("PAY_LEAST_WORKERS", 5, least=3)  # a median of fewer is neither shown nor acted on
@@ -243,6 +245,8 @@ SWEEPS = {
     "tasks.jobs.top_up": 10,
     "tasks.jobs.close": 5,
     "tasks.jobs.reopen": 5,
+    "tasks.jobs.fit_budgets": 2,
+    "tasks.jobs.resume_dry": 30,
     "tasks.jobs.uphold_overdue": 30,
     "tasks.jobs.apply_rules": 5,
     "tasks.jobs.record": 5,

@@ -1,8 +1,7 @@
 """Background work with money: every one may run twice."""
 
-from payments import maturities
+from payments import maturities, webhooks
 from payments import payouts as outgoing
-from payments import webhooks
 
 
 def send(payout_pk: int) -> None:

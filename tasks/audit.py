@@ -29,10 +29,23 @@ CHECKS = {
             OR (value IS NULL) <> (submitted_at IS NULL)""",
     "an answer's price or fee is not what its batch pays": """
         SELECT a.id FROM tasks_answer a JOIN tasks_batch b ON b.id = a.batch_id
+        LEFT JOIN tasks_decision d ON d.answer_id = a.id AND d.kind = 'part'
+        LEFT JOIN tasks_withheld w ON w.decision_id = d.id,
+        LATERAL (SELECT a.price_micros + coalesce(w.price_micros, 0) AS price,
+                     a.fee_micros + coalesce(w.fee_micros, 0) AS fee) AS whole
         WHERE a.attempt = 0
-            AND (a.price_micros <> b.price_micros
-                    AND NOT b.tiers @> jsonb_build_array(jsonb_build_object('price_micros', a.price_micros))
+            AND (whole.price <> b.price_micros
+                    AND NOT b.tiers @> jsonb_build_array(jsonb_build_object('price_micros', whole.price))
+                 OR whole.fee <> whole.price * b.fee_bp / 10000
                  OR a.fee_micros <> a.price_micros * b.fee_bp / 10000)""",
+    "a part of a price is withheld without a decision that stands, or paid while it does": """
+        SELECT d.id FROM tasks_decision d LEFT JOIN tasks_withheld w ON w.decision_id = d.id
+        LEFT JOIN payments_entry e ON e.id = w.entry_id
+        WHERE (d.kind = 'part') <> (w.decision_id IS NOT NULL)
+            OR d.kind = 'part' AND w.price_micros > 0 AND (d.state = 'overturned') <> (w.entry_id IS NOT NULL)
+            OR e.key <> 'rest:' || d.id""",
+    "a task is done although seats of it were withdrawn": """
+        SELECT id FROM tasks_task WHERE withdrawn > 0 AND state <> 'open'""",
     "an exam's price or fee is not what its batch pays": """
         SELECT s.id FROM tasks_assignment s JOIN tasks_batch b ON b.id = s.batch_id
         JOIN tasks_answer a ON a.assignment_id = s.id WHERE s.purpose = 'exam' GROUP BY s.id, b.id
@@ -47,7 +60,7 @@ CHECKS = {
         GROUP BY b.id HAVING count(s.id) <> b.exams_taken""",
     "an answer is rejected or excluded without a decision, or the other way round": """
         SELECT a.id FROM tasks_answer a LEFT JOIN tasks_decision d ON d.answer_id = a.id AND d.state = 'standing'
-        WHERE CASE d.kind WHEN 'reject' THEN 'rejected' WHEN 'exclude' THEN 'excluded' END
+        WHERE CASE d.kind WHEN 'reject' THEN 'rejected' WHEN 'exclude' THEN 'excluded' WHEN 'part' THEN 'excluded' END
             IS DISTINCT FROM CASE WHEN a.state IN ('rejected', 'excluded') THEN a.state END""",
     "a hold is lifted though its decision stands, or the other way round": """
         SELECT d.id FROM tasks_decision d LEFT JOIN payments_hold h ON h.id = d.hold_id
@@ -56,14 +69,21 @@ CHECKS = {
     "an answer is settled by an entry that is not a settlement": """
         SELECT a.id FROM tasks_answer a JOIN payments_entry e ON e.id = a.entry_id WHERE e.kind <> 'settlement'""",
     "a settlement moved another sum than its answers come to": """
-        WITH paid AS (SELECT entry_id, sum(price_micros + fee_micros) AS micros FROM tasks_answer
+        WITH paid AS (SELECT entry_id, sum(micros) AS micros FROM (
+                          SELECT entry_id, price_micros + fee_micros AS micros FROM tasks_answer UNION ALL
+                          SELECT entry_id, price_micros + fee_micros FROM tasks_withheld UNION ALL
+                          SELECT entry_id, amount_micros + fee_micros FROM tasks_bonus) parts
                       WHERE entry_id IS NOT NULL GROUP BY entry_id),
              moved AS (SELECT e.id, sum(t.amount_micros) AS micros FROM payments_entry e
                        JOIN payments_transfer t ON t.entry_id = e.id WHERE e.kind = 'settlement' GROUP BY e.id)
         SELECT coalesce(id, entry_id) FROM paid FULL JOIN moved ON moved.id = paid.entry_id
         WHERE paid.micros IS DISTINCT FROM moved.micros""",
     "a worker was settled another sum than their answers come to": """
-        WITH earned AS (SELECT w.user_id, b.currency, b.mode, sum(a.price_micros) AS micros FROM tasks_answer a
+        WITH earned AS (SELECT w.user_id, b.currency, b.mode, sum(a.price_micros) AS micros FROM (
+                            SELECT worker_id, batch_id, entry_id, price_micros FROM tasks_answer UNION ALL
+                            SELECT d.worker_id, h.batch_id, h.entry_id, h.price_micros FROM tasks_withheld h
+                                JOIN tasks_decision d ON d.id = h.decision_id UNION ALL
+                            SELECT worker_id, batch_id, entry_id, amount_micros FROM tasks_bonus) a
                         JOIN workers_worker w ON w.id = a.worker_id JOIN tasks_batch b ON b.id = a.batch_id
                         WHERE a.entry_id IS NOT NULL GROUP BY 1, 2, 3),
              settled AS (SELECT acc.user_id, acc.currency, acc.mode, sum(t.amount_micros) AS micros
@@ -122,19 +142,49 @@ CHECKS = {
                     WHERE d.answer_id = a.id AND d.state = 'standing'
                         AND (p.state = 'open' OR (p.id IS NULL AND d.contestable_until > clock_timestamp()))))
             GROUP BY batch_id),
+        kept AS (
+            SELECT w.batch_id, sum(w.price_micros + w.fee_micros) AS micros FROM tasks_withheld w
+            JOIN tasks_decision d ON d.id = w.decision_id LEFT JOIN tasks_appeal p ON p.decision_id = d.id
+            WHERE w.entry_id IS NULL AND d.state = 'standing'
+                AND (p.state = 'open' OR (p.id IS NULL AND d.contestable_until > clock_timestamp()))
+            GROUP BY w.batch_id),
+        golden AS (SELECT a.batch_id, count(*) AS answers FROM tasks_answer a JOIN tasks_gold g ON g.task_id = a.task_id
+                   WHERE a.attempt = 0 AND a.state IN ('leased', 'submitted', 'accepted', 'rejected', 'excluded')
+                   GROUP BY a.batch_id),
+        most AS (SELECT b.id AS batch_id, p.micros + p.micros * b.fee_bp / 10000 AS micros FROM tasks_batch b, LATERAL (
+                     SELECT max(micros) AS micros FROM (
+                         SELECT b.price_micros AS micros UNION ALL
+                         SELECT (tier ->> 'price_micros')::bigint FROM jsonb_array_elements(b.tiers) tier) either) p),
+        to_come AS (
+            SELECT b.id AS batch_id, greatest(0, b.gold_bought - coalesce(golden.answers, 0)) * most.micros
+                + CASE WHEN b.exam_size > 0 THEN b.exam_paid_most - b.exams_taken ELSE 0 END
+                    * (b.exam_price_micros + b.exam_price_micros * b.fee_bp / 10000) AS micros
+            FROM tasks_batch b JOIN most ON most.batch_id = b.id LEFT JOIN golden ON golden.batch_id = b.id
+            WHERE b.state = 'open'),
         gone AS (SELECT task_id, count(*) AS answers FROM tasks_answer
                  WHERE superseded_at IS NOT NULL AND state IN ('submitted', 'accepted') GROUP BY task_id),
-        seats AS (SELECT t.batch_id, sum(greatest(b.redundancy_max + coalesce(gone.answers, 0), t.bought) - t.taken) *
-                         (most.micros + most.micros * b.fee_bp / 10000) AS micros
-                  FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id LEFT JOIN gone ON gone.task_id = t.id,
-                  LATERAL (SELECT max(micros) AS micros FROM (
-                      SELECT b.price_micros AS micros UNION ALL
-                      SELECT (tier ->> 'price_micros')::bigint FROM jsonb_array_elements(b.tiers) tier) p) most
-                  WHERE b.state = 'open' AND t.state = 'open' GROUP BY t.batch_id, most.micros, b.fee_bp)
+        seats AS (  -- those there are; where the budget was never lowered, also those that may yet be bought
+            SELECT t.batch_id, most.micros * sum(CASE
+                WHEN b.lowered_at IS NULL AND t.state = 'open'
+                THEN greatest(b.redundancy_max + coalesce(gone.answers, 0), t.bought)
+                ELSE t.bought END - t.taken) AS micros
+            FROM tasks_task t JOIN tasks_batch b ON b.id = t.batch_id JOIN most ON most.batch_id = b.id
+            LEFT JOIN gone ON gone.task_id = t.id
+            WHERE b.state = 'open' AND (t.state = 'open' OR t.open) GROUP BY t.batch_id, most.micros)
         SELECT b.id FROM tasks_batch b JOIN payments_reserve r ON r.subject = 'batch:' || b.id
         JOIN payments_account acc ON acc.id = r.account_id
-        LEFT JOIN owed ON owed.batch_id = b.id LEFT JOIN seats ON seats.batch_id = b.id
-        WHERE acc.credits_micros - acc.debits_micros < coalesce(owed.micros, 0) + coalesce(seats.micros, 0)""",
+        LEFT JOIN owed ON owed.batch_id = b.id LEFT JOIN kept ON kept.batch_id = b.id
+        LEFT JOIN seats ON seats.batch_id = b.id LEFT JOIN to_come ON to_come.batch_id = b.id
+        WHERE acc.credits_micros - acc.debits_micros < coalesce(owed.micros, 0) + coalesce(kept.micros, 0)
+            + coalesce(seats.micros, 0) + coalesce(to_come.micros, 0)""",
+    "a bonus moved another sum than it says, or to another": """
+        SELECT b.id FROM tasks_bonus b JOIN workers_worker w ON w.id = b.worker_id
+        LEFT JOIN payments_entry e ON e.id = b.entry_id AND e.key = 'bonus:' || b.public_id
+        LEFT JOIN payments_transfer t ON t.entry_id = e.id
+        LEFT JOIN payments_account acc ON acc.id = t.credit_id
+        GROUP BY b.id, w.user_id
+        HAVING coalesce(sum(t.amount_micros) FILTER (WHERE acc.user_id = w.user_id), 0) <> b.amount_micros
+            OR coalesce(sum(t.amount_micros) FILTER (WHERE acc.user_id IS NULL), 0) <> b.fee_micros""",
     "an answer that was superseded is still held against its worker, or for them": """
         SELECT x.id FROM tasks_answer x JOIN tasks_evidence e ON e.answer_id = x.id AND e.kind = 'consensus'
         LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id WHERE x.superseded_at IS NOT NULL AND v.id IS NULL""",

@@ -1,34 +1,29 @@
-"""Putting a dataset to work: what it will cost, publishing, filling with tasks, closing, giving the rest back."""
+"""Putting a dataset to work: publishing, filling with tasks, closing, giving the rest back."""
 
-import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
-from itertools import islice
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
-from django.db.models import Count, F, Max, OuterRef, Q, QuerySet, Subquery
+from django.db.models import Count, F, Max, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
 from marketplace.core.errors import Forbidden
-from marketplace.labels import schema as label_schema
 from marketplace.models import Dataset, Guideline, Item, Membership, Project, Role, User
 from payments import reserves
-from payments.models import Account
-from tasks import fair_pay, pilots, pools, seats, tallies, training
+from tasks import fair_pay, forecast, pools, seats, tallies
 from tasks.errors import NotPublishable
 from tasks.models import Answer, Assignment, Batch, Task
-from workers import notices, tiers
+from workers import notices
 from workers.models import Reliability
 
 FILL_STEP = 10_000
 TRIM_STEP = 10_000
 LOOK_AGAIN = timedelta(seconds=10)  # at a closed batch that may still come to owe something
 COMMITTED_WITHIN = timedelta(minutes=1)  # an appeal that began in time is seen by others this much later, at most
-PROBLEMS_SHOWN = 20
 TOLD_MOST = 20
 PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
@@ -57,36 +52,13 @@ SELECT coalesce(sum(price_micros + fee_micros), 0) FROM (
     FROM tasks_decision d JOIN tasks_answer x ON x.id = d.answer_id LEFT JOIN tasks_appeal p ON p.decision_id = d.id
     WHERE x.batch_id = %(batch)s AND x.state = 'rejected' AND d.kind = 'reject' AND d.state = 'standing'
         AND (p.state = 'open' OR p.id IS NULL AND d.contestable_until > %(contestable_after)s)
+    UNION ALL
+    SELECT w.price_micros, w.fee_micros
+    FROM tasks_withheld w JOIN tasks_decision d ON d.id = w.decision_id LEFT JOIN tasks_appeal p ON p.decision_id = d.id
+    WHERE w.batch_id = %(batch)s AND w.entry_id IS NULL AND d.state = 'standing'
+        AND (p.state = 'open' OR p.id IS NULL AND d.contestable_until > %(contestable_after)s)
 ) AS owed
 """
-
-
-@dataclass(frozen=True)
-class Quote:
-    """What publishing would buy and set aside, and what stands in its way."""
-
-    items: int
-    gold: int
-    practice_gold: int
-    exam_gold: int
-    pilot: int  # items of a pilot; 0: it is none
-    answers_most: int
-    gold_answers_most: int
-    lines: dict[str, int]
-    fee_micros: int
-    available_micros: int
-    currency: str
-    mode: str
-    price_most_micros: int
-    problems: list[str] = field(default_factory=list)
-
-    @property
-    def total_micros(self) -> int:
-        return sum(self.lines.values())
-
-    @property
-    def missing_micros(self) -> int:
-        return max(0, self.total_micros - self.available_micros)
 
 
 @dataclass(frozen=True)
@@ -108,46 +80,6 @@ class Progress:
     currency: str
 
 
-def quote(project: Project, dataset: Dataset) -> Quote:
-    """What putting this dataset to work would cost at most."""
-    items = _items(project, dataset)
-    gold = items.filter(truth__isnull=False).count()
-    unknown = items.filter(truth__isnull=True).count()
-    tasks = min(unknown, project.pilot_size) if (is_pilot := pilots.is_next(project)) else unknown
-    shared = pools.share(project, gold)
-    answers = tasks * project.redundancy_max
-    hidden = math.ceil(answers * project.gold_share) if shared.hidden else 0
-    price = max(project.price_micros, *(tier["price_micros"] for tier in project.tiers), 0)
-    fee = money.fee_micros(price, settings.FEE_BP)
-    each = price + fee
-    exams = project.exam_paid_most if project.exam_size and project.exam_price_micros else 0
-    exam_fee = money.fee_micros(project.exam_price_micros, settings.FEE_BP)
-    lines = {"answers": answers * each, "gold": hidden * each}
-    lines |= {"training": exams * (project.exam_price_micros + exam_fee)} if exams else {}
-    floor_micros, most = project.pay_floor_micros, project.top_up_most_percent
-    if top_ups := fair_pay.line_micros(price, answers + hidden, floor_micros, project.currency, most):
-        lines["top_ups"] = top_ups
-    prepaid = Account.objects.filter(
-        kind=Account.Kind.PREPAID, organisation=project.organisation, currency=project.currency, mode=project.mode
-    )
-    return Quote(
-        items=tasks,
-        gold=gold,
-        practice_gold=shared.practice,
-        exam_gold=shared.exam,
-        pilot=tasks if is_pilot else 0,
-        answers_most=answers,
-        gold_answers_most=hidden,
-        lines=lines,
-        fee_micros=(answers + hidden) * fee + exams * exam_fee,
-        available_micros=sum(account.balance_micros for account in prepaid),
-        currency=project.currency,
-        mode=project.mode,
-        price_most_micros=price,
-        problems=_problems(project, dataset, tasks, gold),
-    )
-
-
 @transaction.atomic
 def publish(project: Project, dataset: Dataset, by: User) -> Batch:
     """Pin the terms, set the money aside and have the tasks made; all of it or nothing."""
@@ -155,7 +87,7 @@ def publish(project: Project, dataset: Dataset, by: User) -> Batch:
     if not by.is_confirmed:
         raise Forbidden("confirm your email address before publishing")
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    offer = quote(project, dataset)
+    offer = forecast.quote(project, dataset)
     if offer.problems:
         raise NotPublishable(offer.problems[0], problems=offer.problems)
     batch = Batch.objects.create(
@@ -206,7 +138,7 @@ def close(batch: Batch, by: User | None) -> None:
         accounts.require(by, batch.project.organisation, Role.MANAGER)
     states.move(batch, Batch.State.CLOSED, closed_at=clock.now())
     audit.record(by, "close", batch)
-    _tell(batch, f"Batch {batch.number} of {batch.project} is {'closed' if by else 'finished'}", but=by)
+    tell(batch, f"Batch {batch.number} of {batch.project} is {'closed' if by else 'finished'}", but=by)
 
 
 @transaction.atomic
@@ -258,7 +190,7 @@ def return_rest(pk: int) -> bool:
     else:
         Batch.objects.filter(pk=pk).update(returned_at=at, consensus_at=None)  # and weigh it a last time
         spent = money.show(reserves.standing(batch.subject).spent_micros, batch.currency)
-        _tell(batch, f"Batch {batch.number} of {batch.project} cost {spent}", "The rest is back in your prepayment.")
+        tell(batch, f"Batch {batch.number} of {batch.project} cost {spent}", "The rest is back in your prepayment.")
     return False
 
 
@@ -313,45 +245,12 @@ def workers(batch: Batch, most: int = 1000) -> list[dict[str, Any]]:
     ]
 
 
-def _tell(batch: Batch, subject: str, text: str = "", but: User | None = None) -> None:
+def tell(batch: Batch, subject: str, text: str = "", but: User | None = None, link: str = "") -> None:
     """Tell the owners, and who published it as long as they belong there."""
     members = Membership.objects.filter(organisation=batch.project.organisation_id).exclude(user=but)
     people = members.filter(Q(role=Role.OWNER) | Q(user=batch.published_by_id)).order_by("pk")
-    link = reverse("project", args=[batch.project.public_id])
+    link = link or reverse("project", args=[batch.project.public_id])
     notices.tell_all(people.values_list("user", flat=True)[:TOLD_MOST], "batch", subject, text, link)
-
-
-def _items(project: Project, dataset: Dataset) -> QuerySet[Item]:
-    if dataset.organisation_id != project.organisation_id:
-        raise NotPublishable("the dataset belongs to another organisation")
-    return Item.objects.filter(dataset=dataset, version__lte=dataset.version)
-
-
-def _problems(project: Project, dataset: Dataset, tasks: int, gold: int) -> list[str]:
-    """Why this cannot be published, in words for the requester."""
-    found = []
-    if project.state == Project.State.CLOSED:
-        found.append("the project is closed")
-    if project.mode != settings.MODE:
-        found.append(f"the project was drafted for {project.mode} money; draft a new one")
-    if not project.schema.get("fields"):
-        found.append("the label schema has no fields")
-    if errors := tiers.check(project.tiers, project):
-        found.append(f"{errors[0].path}: {errors[0].message}")
-    if not tasks:
-        found.append("the dataset has no item without a truth, so there is nothing to ask")
-    found += pools.problems(project, gold) + training.problems(project) + pilots.problems(project)
-    return found + (_bad_truths(project, dataset) if project.schema.get("fields") else [])
-
-
-def _bad_truths(project: Project, dataset: Dataset) -> list[str]:
-    rows = _items(project, dataset).filter(truth__isnull=False).values_list("pk", "truth").order_by("pk")
-    wrong = (
-        f"the truth of item {pk} does not fit the label schema: {errors[0].path}: {errors[0].message}"
-        for pk, truth in rows.iterator()
-        if (errors := [e for e in label_schema.validate(project.schema, truth) if e.code != "missing"])
-    )
-    return list(islice(wrong, PROBLEMS_SHOWN))
 
 
 def _make_tasks(batch: Batch, upto: int) -> int:

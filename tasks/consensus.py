@@ -8,13 +8,13 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import numpy as np
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import Count, OuterRef, Q, Subquery
 
 from marketplace import labels
 from marketplace.core import clock
 from marketplace.labels import schema as label_schema
-from tasks import evidence, seats
+from tasks import budgets, evidence, seats
 from tasks.aggregation import dawid_skene, votes
 from tasks.models import Answer, Assignment, Batch, Consensus, ConsensusChange, Evidence, Gold, Task
 from workers.models import Reliability
@@ -87,23 +87,13 @@ def update(batch: Batch) -> None:
     started, at = time.monotonic(), clock.now()
     Batch.objects.filter(pk=batch.pk).update(consensus_at=at)
     with transaction.atomic():
-        hold(batch.pk)
+        seats.hold(batch.pk)
         crowd = _load(batch)
         results, certainty = aggregate(batch, crowd)
         flipped = _write(batch, results)
         closed = _settle(batch, crowd, certainty)
         _judge(crowd, batch, results, closed | flipped)
     Batch.objects.filter(pk=batch.pk).update(consensus_s=time.monotonic() - started)
-
-
-def hold(batch: int) -> None:
-    """Let nobody else weigh this batch, or reopen its tasks, until the transaction ends; before any row is locked.
-
-    What is weighed is what was loaded: an answer that is superseded in between would be judged by a label it no longer
-    speaks for. No row is locked for it, so that claims and submits do not wait.
-    """
-    with connection.cursor() as sql:
-        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('consensus of batch ' || %s::text, 0))", [batch])
 
 
 def aggregate(batch: Batch, crowd: Crowd) -> tuple[Results, Certainty]:
@@ -257,12 +247,13 @@ def _settle(batch: Batch, crowd: Crowd, certainty: Certainty) -> set[int]:
         zip(crowd.tasks.tolist(), np.bincount(crowd.task, minlength=len(crowd.tasks)).tolist(), strict=True)
     )
     open_tasks = Task.objects.filter(batch=batch, state=Task.State.OPEN, pk__in=list(answered))
-    asked = ((task, bought - crowd.superseded.get(task, 0)) for task, bought in open_tasks.values_list("pk", "bought"))
+    whole = open_tasks.filter(withdrawn=0)  # of the others not all is asked: they wait for money
+    asked = ((task, bought - crowd.superseded.get(task, 0)) for task, bought in whole.values_list("pk", "bought"))
     complete = [(task, bought) for task, bought in asked if answered[task] >= bought]
     sure = {task for task, _ in complete if certainty.get(task, 0.0) >= batch.target_confidence}
     done = [task for task, bought in complete if task in sure or bought >= batch.redundancy_max]
     if batch.state == Batch.State.OPEN:
-        seats.buy(batch, [task for task, bought in complete if task not in sure and bought < batch.redundancy_max])
+        budgets.buy(batch, [task for task, bought in complete if task not in sure and bought < batch.redundancy_max])
     return set(seats.settle(done))
 
 

@@ -22,6 +22,7 @@ REASON_MOST = 5_000
 TOLD: dict[str, str] = {
     Decision.Kind.REJECT: "An answer of yours was rejected",
     Decision.Kind.EXCLUDE: "An answer of yours is not used; it is paid",
+    Decision.Kind.PART: "An answer of yours is not used; a part of it is paid",
     Decision.Kind.STOP: "You are offered no more work of a project for a while",
     Decision.Kind.SMALL_PAGES: "Your pages in a project are smaller for now",
     Decision.Kind.RETRAIN: "A project asks you to train again",
@@ -81,16 +82,31 @@ def reject(answer: Answer, by: User, reason_code: str, reason: str, refill: bool
     return _take_out(answer, by, Decision.Kind.REJECT, reason_code, reason, refill)
 
 
+def pay_part(answer: Answer, by: User, reason_code: str, reason: str, percent: int, refill: bool = True) -> Decision:
+    """Do not use this answer, and pay so much of its price, for a reason the worker is told and may contest.
+
+    The rest stays reserved until the time to contest, or an appeal, has ended; if it is upheld, the rest is paid too.
+    percent  of the price, 1 to 99; the part is rounded up to a whole micro
+    refill   buy another answer in its place, reserving its price now
+    raises   InsufficientFunds, IllegalMove (accepted work is paid in whole), Invalid, Forbidden
+    """
+    if not 1 <= percent <= 99:
+        raise Invalid("pay 1 to 99 percent; to pay nothing or all there are other decisions")
+    return _take_out(answer, by, Decision.Kind.PART, reason_code, reason, refill, percent=percent)
+
+
 @transaction.atomic
-def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refill: bool) -> Decision:
+def _take_out(answer: Answer, by: User, kind: str, code: str, reason: str, refill: bool, **facts: int) -> Decision:
     batch = Batch.objects.select_related("project__organisation").get(pk=answer.batch_id)
     answer.batch = batch
-    about = {"answer": answer, "project": batch.project, "decided_by": by, "facts": {"refill": refill}}
+    about = {"answer": answer, "project": batch.project, "decided_by": by, "facts": {"refill": refill, **facts}}
     decision = _drafted(kind, answer.worker, code, reason, about)
     _may_sign(decision, by)
     _check(decision)
     effects.take_out(decision)  # first, for it locks the answer
     _take_effect(decision)
+    if kind == Decision.Kind.PART:
+        effects.withhold(decision)
     return decision
 
 

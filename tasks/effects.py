@@ -1,10 +1,11 @@
 """What a decision of each kind does, and how that is undone completely."""
 
-from marketplace.core import states
-from marketplace.core.errors import Invalid
-from payments import holds, reserves
+from marketplace.core import clock, money, states
+from marketplace.core.errors import IllegalMove, Invalid
+from payments import holds, ledger, reserves
+from payments.models import Reserve
 from tasks import evidence, fair_pay, seats
-from tasks.models import Answer, Batch, Decision, Evidence
+from tasks.models import Answer, Appeal, Batch, Decision, Evidence, Withheld
 from workers import profiles, qualifications, standings
 from workers.models import Standing
 
@@ -19,11 +20,16 @@ SCOPES: dict[str, str] = {
 def take_out(decision: Decision) -> None:
     """Let an answer not count: rejected, it is not paid either; with `refill`, another one is bought in its place.
 
+    One that is partly paid has the part as its price from now on, before it can be settled; `withhold` keeps the rest.
+
     raises  InsufficientFunds, IllegalMove
     """
     answer = _answer(decision)
     is_rejected = decision.kind == Decision.Kind.REJECT
-    states.move(answer, Answer.State.REJECTED if is_rejected else Answer.State.EXCLUDED)
+    if decision.kind == Decision.Kind.PART:
+        _pay_part(decision, answer)
+    else:
+        states.move(answer, Answer.State.REJECTED if is_rejected else Answer.State.EXCLUDED)
     wants_consensus(answer.batch)  # before any task and any score, to keep one order of locks
     if is_rejected:
         fair_pay.note_rejected(answer, 1)
@@ -37,7 +43,10 @@ def take_out(decision: Decision) -> None:
 
 
 def put_back(decision: Decision) -> None:
-    """Let the answer count and be paid again; what the decision told of its worker is void."""
+    """Let the answer count and be paid again, in whole; what the decision told of its worker is void.
+
+    raises  InsufficientFunds  it could no longer be contested, so that its price was given back, and is missing now
+    """
     answer = _answer(decision)
     was_rejected = answer.state == Answer.State.REJECTED
     states.move(answer, Answer.State.ACCEPTED)
@@ -46,7 +55,60 @@ def put_back(decision: Decision) -> None:
         fair_pay.note_rejected(answer, -1)
     if not is_gold(answer):
         seats.restore(answer)
+    _restore_pay(decision, answer)
     evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
+
+
+def withhold(decision: Decision) -> None:
+    """Note what a decision that stands now keeps back of an answer's price."""
+    answer, percent = _answer(decision), decision.facts["percent"]
+    whole, fee_micros = decision.facts["price_micros"], decision.facts["fee_micros"]
+    Withheld.objects.create(
+        decision=decision,
+        batch=answer.batch,
+        percent=percent,
+        price_micros=whole - answer.price_micros,
+        fee_micros=fee_micros - answer.fee_micros,
+    )
+
+
+def _pay_part(decision: Decision, answer: Answer) -> None:
+    """Take the answer out with a part of its price, rounded up; only what nobody has accepted."""
+    if answer.state != Answer.State.SUBMITTED:
+        raise IllegalMove(f"the answer is {answer.state}; what was accepted is paid in whole", state=str(answer.state))
+    decision.facts |= {"price_micros": answer.price_micros, "fee_micros": answer.fee_micros}
+    part = -(-answer.price_micros * decision.facts["percent"] // 100)
+    fee_micros = money.fee_micros(part, answer.batch.fee_bp)
+    states.move(answer, Answer.State.EXCLUDED, price_micros=part, fee_micros=fee_micros)
+
+
+def _restore_pay(decision: Decision, answer: Answer) -> None:
+    """See that what the decision took can be paid, and pay at once what it withheld.
+
+    Its money is there as long as it could be contested; later it was given back, and is reserved anew.
+    """
+    withheld = Withheld.objects.filter(decision=decision).first()
+    if withheld:
+        price_micros, fee_micros = withheld.price_micros, withheld.fee_micros
+    elif decision.kind == Decision.Kind.REJECT:
+        price_micros, fee_micros = answer.price_micros, answer.fee_micros
+    else:
+        return
+    if not _is_kept(decision) and price_micros:
+        reserves.add(answer.batch.subject, "answers", price_micros + fee_micros)
+    if withheld and price_micros:
+        reserve = Reserve.objects.select_related("account", "project").get(subject=answer.batch.subject)
+        facts = {"project": reserve.project.public_id, "decision": decision.public_id, "rest": True}
+        rewards = {answer.worker.user_id: price_micros}
+        entry = ledger.post_settlement(f"rest:{decision.pk}", reserve.account, rewards, fee_micros, facts=facts)
+        Withheld.objects.filter(pk=withheld.pk).update(entry=entry)
+
+
+def _is_kept(decision: Decision) -> bool:
+    """Whether the price was still reserved when the decision was undone."""
+    if appeal := Appeal.objects.filter(decision=decision).first():
+        return appeal.state == Appeal.State.UPHELD
+    return clock.now() < decision.contestable_until
 
 
 def apply(decision: Decision) -> None:

@@ -77,3 +77,7 @@ class InUse(Conflict):
 
 class AppealClosed(Conflict):
     title = "The time to contest this is over"
+
+
+class BelowCommitted(Conflict):
+    title = "More than that is spent or given out already"

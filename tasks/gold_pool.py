@@ -214,7 +214,7 @@ def _without_seats(batch: Batch, item: int) -> Task:
         raise Conflict("this item is gold already")
     if task.taken or Answer.objects.filter(task=task).exists():
         raise InUse("somebody has answered it or is answering it; promote its label instead when it is sure")
-    Task.objects.filter(pk=task.pk).update(bought=0, state=Task.State.CLOSED)
+    Task.objects.filter(pk=task.pk).update(bought=0, withdrawn=0, state=Task.State.CLOSED)
     Mark.objects.create(batch=batch, tasks=-1, closed=-1)  # figures leave gold tasks out
     Batch.objects.filter(pk=batch.pk).update(
         items=F("items") - 1, gold_bought=F("gold_bought") + max(batch.redundancy_max, task.bought)

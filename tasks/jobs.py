@@ -10,10 +10,11 @@ from tasks import (
     appeals,
     assignments,
     batches,
+    budgets,
     consensus,
     decisions,
-    fair_pay,
     earning,
+    fair_pay,
     gold,
     gold_disputes,
     gold_pool,
@@ -106,6 +107,15 @@ def close() -> bool:
 def reopen() -> bool:
     """Go on with what somebody had asked again."""
     return _each(reopening.go_on, reopening.running())
+
+
+def fit_budgets() -> bool:
+    """Go on withdrawing seats that a lowered budget does not pay, or bringing them back."""
+    return _each(budgets.fit, budgets.unfitted())
+
+
+def resume_dry() -> bool:
+    return _each(budgets.resume, budgets.dry())
 
 
 def uphold_overdue() -> bool:

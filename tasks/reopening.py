@@ -13,7 +13,7 @@ from marketplace.labels import schema as label_schema
 from marketplace.models import Project, Role, User
 from payments import reserves
 from payments.models import Account
-from tasks import consensus, effects, evidence, seats
+from tasks import effects, evidence, seats
 from tasks.models import Answer, Batch, Evidence, Reopening, Task
 from workers import notices
 
@@ -141,7 +141,7 @@ def step(pk: int) -> bool:
     if code is not None:
         tasks = Task.objects.filter(batch=batch, item__gt=run.item_at).order_by("item_id")
         window = list(tasks.values_list("pk", "item_id")[:WINDOW])
-        consensus.hold(batch.pk)
+        seats.hold(batch.pk)
         _supersede(run, batch, code, [task for task, _ in window])
     if len(window) == WINDOW:
         run.item_at = window[-1][1]

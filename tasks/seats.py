@@ -123,6 +123,16 @@ class Wanted:
     keys: Sequence[str] | None
 
 
+def hold(batch: int) -> None:
+    """Let nobody else weigh this batch, or reopen or withdraw its seats, until the transaction ends; before any lock.
+
+    What is weighed is what was loaded: an answer that is superseded in between would be judged by a label it no longer
+    speaks for. No row is locked for it, so that claims and submits do not wait.
+    """
+    with connection.cursor() as sql:
+        sql.execute("SELECT pg_advisory_xact_lock(hashtextextended('consensus of batch ' || %s::text, 0))", [batch])
+
+
 def give(wanted: Wanted, after: Place = HEAD, to: Place = END, *, wait: bool = False) -> Assignment | None:
     """Lease a page of tasks behind one place and not behind another that this worker has not answered; None: nothing.
 
@@ -222,6 +232,60 @@ def buy(batch: Batch, tasks: Sequence[int]) -> None:
         )
 
 
+def withdraw(batch: Batch, most: int, limit: int) -> int:
+    """Take open seats back unused, so many at most and of so many tasks, from the end of the queue; return how many."""
+    with connection.cursor() as sql:
+        sql.execute(
+            """SELECT id FROM tasks_task WHERE open AND id = ANY(ARRAY(
+                   SELECT id FROM tasks_task WHERE batch_id = %s AND open ORDER BY priority DESC, pos DESC LIMIT %s))
+               ORDER BY id FOR NO KEY UPDATE""",
+            [batch.pk, min(most, limit)],
+        )
+        sql.execute(
+            """WITH last AS (
+                   SELECT id, bought - taken AS seats,
+                       sum(bought - taken) OVER (ORDER BY priority DESC, pos DESC, id DESC) AS upto
+                   FROM tasks_task WHERE id = ANY(%s) AND open),
+               gone AS (SELECT id, least(seats, %s - (upto - seats)) AS seats FROM last WHERE upto - seats < %s)
+               UPDATE tasks_task t SET bought = t.bought - gone.seats,
+                   withdrawn = t.withdrawn + CASE t.state WHEN 'open' THEN gone.seats ELSE 0 END
+               FROM gone WHERE t.id = gone.id RETURNING gone.seats""",
+            [[row[0] for row in sql.fetchall()], most, most],
+        )
+        return int(sum(row[0] for row in sql.fetchall()))
+
+
+def bring_back(batch: Batch, most: int, limit: int) -> int:
+    """Open withdrawn seats again, so many at most and of so many tasks, the first in the queue first; how many."""
+    bump([batch.pk])
+    with connection.cursor() as sql:
+        sql.execute(
+            """SELECT id FROM tasks_task WHERE withdrawn > 0 AND id = ANY(ARRAY(
+                   SELECT id FROM tasks_task WHERE batch_id = %s AND withdrawn > 0 ORDER BY priority, pos LIMIT %s))
+               ORDER BY id FOR NO KEY UPDATE""",
+            [batch.pk, min(most, limit)],
+        )
+        sql.execute(
+            """WITH first AS (
+                   SELECT id, withdrawn AS seats, sum(withdrawn) OVER (ORDER BY priority, pos, id) AS upto
+                   FROM tasks_task WHERE id = ANY(%s)),
+               back AS (SELECT id, least(seats, %s - (upto - seats)) AS seats FROM first WHERE upto - seats < %s)
+               UPDATE tasks_task t SET bought = t.bought + back.seats, withdrawn = t.withdrawn - back.seats
+               FROM back WHERE t.id = back.id RETURNING back.seats""",
+            [[row[0] for row in sql.fetchall()], most, most],
+        )
+        return int(sum(row[0] for row in sql.fetchall()))
+
+
+def first(tasks: Sequence[int], most: int) -> list[int]:
+    """So many of these tasks, those that come first in the queue."""
+    with connection.cursor() as sql:
+        sql.execute(
+            "SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY priority, pos, id LIMIT %s", [list(tasks), most]
+        )
+        return [row[0] for row in sql.fetchall()]
+
+
 def reopen(seats: Mapping[int, int]) -> None:
     """Buy so many more answers for each of these tasks, paid for by the caller, and ask for them."""
     _lock(seats)
@@ -253,12 +317,12 @@ def bump(batches: Iterable[int]) -> None:
 
 
 def settle(tasks: Sequence[int]) -> list[int]:
-    """Close those of these open tasks whose every seat is taken; return which."""
+    """Close those of these open tasks whose every seat is taken, and none withdrawn; return which."""
     _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
             """UPDATE tasks_task SET state = 'closed'
-               WHERE id = ANY(%s) AND state = 'open' AND taken = bought RETURNING id""",
+               WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND withdrawn = 0 RETURNING id""",
             [list(tasks)],
         )
         return [row[0] for row in sql.fetchall()]
@@ -274,9 +338,10 @@ def give_up(answer: Answer, *, refill: bool) -> None:
     with connection.cursor() as sql:
         sql.execute(
             """UPDATE tasks_task t SET taken = t.taken - 1, bought = t.bought - CASE WHEN %s THEN 0 ELSE 1 END,
-                   state = CASE WHEN %s THEN 'open' WHEN x.superseded_at IS NOT NULL THEN t.state ELSE 'closed' END
+                   state = CASE WHEN %s THEN 'open' WHEN x.superseded_at IS NOT NULL THEN t.state ELSE 'closed' END,
+                   withdrawn = CASE WHEN %s OR x.superseded_at IS NOT NULL THEN t.withdrawn ELSE 0 END
                FROM tasks_answer x WHERE x.id = %s AND t.id = x.task_id AND t.taken > 0""",
-            [refill, refill, answer.pk],
+            [refill, refill, refill, answer.pk],
         )
 
 

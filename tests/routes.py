@@ -151,6 +151,12 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/gold/%(id)s/reinstate": lambda here: {"reason": "Yes."},
     "POST /api/v1/gold/%(id)s/overturn": lambda here: {"reason": "No.", "truth": {"animal": "cat"}},
     "POST /api/v1/work/known-answers/%(id)s/contest": lambda here: {"statement": "It is a cat."},
+    "PATCH /api/v1/batches/%(id)s/budget": lambda here: {"answers_micros": 10_000_000},
+    "POST /api/v1/projects/%(id)s/bonuses": lambda here: _bonus(here),
+    "POST /api/v1/projects/%(id)s/bonuses/many": lambda here: {"bonuses": [_bonus(here)]},
+    "POST /api/v1/answers/%(id)s/pay-part": lambda here: {**REASON, "percent": 50},
+    "POST /batches/%(batch)s/budget/": lambda here: {"line": "answers", "answers_micros": "10"},
+    "POST /projects/%(project)s/bonuses/": lambda here: {**_bonus(here), "amount_micros": "1"},
     "POST /api/v1/appeals/%(id)s/uphold": lambda here: {"reason": "It is one."},
     "POST /api/v1/appeals/%(id)s/dismiss": lambda here: {"reason": "It is none."},
     "POST /api/v1/work/projects/%(id)s/questions": lambda here: {
@@ -245,6 +251,10 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /work/credentials/%(credential)s/ask": lambda here: {"statement": "I am one."},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
+
+
+def _bonus(here: World) -> dict[str, Any]:
+    return {"worker": _named(here), "amount_micros": 1_000_000, "reason": "Well done.", "key": "june"}
 
 
 def _named(here: World) -> str:

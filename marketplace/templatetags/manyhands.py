@@ -25,6 +25,12 @@ def percent(share: float | None) -> str:
 
 
 @register.filter
+def basis_points(share_bp: int) -> str:
+    """A fee as a share of the price: 1,000 as "10 %", 1,025 as "10.25 %"."""
+    return f"{share_bp / 100:g} %"
+
+
+@register.filter
 def span(seconds: float | None) -> str:
     """A length of time in its two largest units: "1 h 30 min", "3 days", "12 s"."""
     left = round(seconds or 0)

@@ -16,7 +16,7 @@ from marketplace.api.views import FilteredView, View
 from marketplace.core import replies
 from marketplace.core.errors import NotFound
 from marketplace.models import Dataset, Project
-from tasks import batches, decisions
+from tasks import batches, decisions, forecast
 from tasks.api import serializers as say
 from tasks.api.work import AnswerFilter
 from tasks.exports import csv, jsonl, labels
@@ -37,7 +37,7 @@ class Quote(OfProject):
     @extend_schema(operation_id="quote", parameters=[OpenApiParameter("dataset", str, required=True)])
     def get(self, request: Request, id: str) -> Response:
         """What publishing would cost at most, and what stands in its way."""
-        return self.answer(batches.quote(self.get_object(), self.dataset(request.query_params.get("dataset", ""))))
+        return self.answer(forecast.quote(self.get_object(), self.dataset(request.query_params.get("dataset", ""))))
 
 
 class Publish(OfProject):

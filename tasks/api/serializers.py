@@ -274,6 +274,11 @@ class QuoteSerializer(Strict):
     answers_most = serializers.IntegerField()
     gold_answers_most = serializers.IntegerField()
     lines = serializers.DictField(child=serializers.IntegerField(), help_text="Micros, fee included.")
+    expected = serializers.DictField(
+        child=serializers.IntegerField(), help_text="Of each line, what it will probably cost; a guess."
+    )
+    expected_micros = serializers.IntegerField()
+    fee_bp = serializers.IntegerField(help_text="The fee on each price, in basis points.")
     fee_micros = serializers.IntegerField()
     total_micros = serializers.IntegerField()
     available_micros = serializers.IntegerField()

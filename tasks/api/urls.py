@@ -2,6 +2,7 @@ from django.urls import path
 
 from tasks.api import (
     batches,
+    budgets,
     cohorts,
     decisions,
     disputes,
@@ -118,6 +119,11 @@ urlpatterns = [
     path("cohorts/<str:id>/attendance", cohorts.Attendance.as_view()),
     path("batches", batches.Batches.as_view()),
     path("batches/<str:id>", batches.OneBatch.as_view()),
+    path("batches/<str:id>/budget", budgets.BatchBudget.as_view()),
+    path("projects/<str:id>/bonuses", budgets.Bonuses.as_view()),
+    path("projects/<str:id>/bonuses/many", budgets.ManyBonuses.as_view()),
+    path("work/bonuses", budgets.MyBonuses.as_view()),
+    path("answers/<str:id>/pay-part", budgets.PayPart.as_view()),
     path("batches/<str:id>/close", batches.CloseBatch.as_view()),
     path("batches/<str:id>/labels.jsonl", batches.LabelsJsonLines.as_view()),
     path("batches/<str:id>/labels.csv", batches.LabelsCsv.as_view()),

@@ -61,6 +61,7 @@ def write_json(user: User) -> Iterator[bytes]:
         "payouts": _payouts(user),
         "top_ups": _plain(worker.top_ups.all(), "public_id", "amount_micros", "facts", "created_at"),
         "time": _time(worker),
+        "bonuses": _plain(worker.bonuses.all(), "public_id", "amount_micros", "reason", "given_at"),
         "records_from_elsewhere": _foreign(worker),
     }
     encoder = msgspec.json.Encoder()

@@ -1,6 +1,7 @@
 """The work: what is bought, who leased it, what was answered, and what was decided about it."""
 
 from tasks.models.batches import Batch, Figures, Mark, Tally
+from tasks.models.bonuses import Bonus
 from tasks.models.decisions import (
     Appeal,
     Conduct,
@@ -11,6 +12,7 @@ from tasks.models.decisions import (
     Firing,
     Rule,
     Statement,
+    Withheld,
 )
 from tasks.models.gold import Gold, GoldChange, GoldContest
 from tasks.models.labels import Consensus, ConsensusChange
@@ -26,6 +28,7 @@ __all__ = [
     "Appeal",
     "Assignment",
     "Batch",
+    "Bonus",
     "Cohort",
     "CohortAnswer",
     "CohortItem",
@@ -57,4 +60,5 @@ __all__ = [
     "TimeSheet",
     "TopUp",
     "TopUpProposal",
+    "Withheld",
 ]

@@ -73,6 +73,13 @@ class Batch(models.Model):
     exams_taken = models.PositiveIntegerField(default=0, help_text="Paid exams that are being sat or were paid.")
     gold_low_at = models.DateTimeField(null=True, help_text="When its publisher was told that gold runs short.")
     gold_seen_at = models.DateTimeField(null=True, help_text="The same, that workers have seen most of it.")
+    lowered_at = models.DateTimeField(
+        null=True, help_text="When its budget was first lowered; null: it covers the most it may come to cost."
+    )
+    fit_to_micros = models.BigIntegerField(
+        null=True, help_text="What the line of its answers is being brought to, seat by seat; null: it is there."
+    )
+    dry_at = models.DateTimeField(null=True, help_text="Since when it wants more answers than its budget pays.")
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
@@ -94,6 +101,9 @@ class Batch(models.Model):
             models.UniqueConstraint(fields=["project", "number"], name="batch_number_once"),
             models.CheckConstraint(condition=Q(gold_taken__lte=F("gold_bought")), name="batch_gold_within_bought"),
             models.CheckConstraint(condition=Q(exams_taken__lte=F("exam_paid_most")), name="batch_exams_within_bought"),
+            models.CheckConstraint(
+                condition=Q(lowered_at__isnull=False) | Q(fit_to_micros=None, dry_at=None), name="batch_dry_was_lowered"
+            ),
         ]
         indexes = [
             models.Index(fields=["project"], condition=Q(state="open"), name="batch_open"),
@@ -102,6 +112,8 @@ class Batch(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
             models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
+            models.Index(fields=["id"], condition=Q(fit_to_micros__isnull=False), name="batch_to_fit"),
+            models.Index(fields=["id"], condition=Q(state="open", dry_at__isnull=False), name="batch_dry"),
         ]
 
     def __str__(self) -> str:
@@ -117,6 +129,11 @@ class Batch(models.Model):
         """What one answer may cost at most, with its fee: that of the highest tier."""
         price_micros = max(self.price_micros, *(tier["price_micros"] for tier in self.tiers), 0)
         return price_micros + money.fee_micros(price_micros, self.fee_bp)
+
+    @property
+    def exam_most_micros(self) -> int:
+        """What one paid exam costs, with its fee."""
+        return self.exam_price_micros + money.fee_micros(self.exam_price_micros, self.fee_bp)
 
 
 class Figures(models.Model):

@@ -9,7 +9,8 @@ from marketplace.core import clock
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
 from marketplace.models import Organisation, Project, User
-from payments.models import Hold
+from payments.models import Entry, Hold
+from tasks.models.batches import Batch
 from tasks.models.work import Answer
 from workers.models import Grant, Standing, Worker
 
@@ -137,6 +138,7 @@ class Decision(models.Model):
     class Kind(models.TextChoices):
         REJECT = "reject", "Answer rejected"
         EXCLUDE = "exclude", "Answer not used"
+        PART = "part", "Answer partly paid"  # and not used
         STOP = "stop", "Stopped for a while"  # in one project
         SMALL_PAGES = "small_pages", "Smaller pages"
         RETRAIN = "retrain", "Training again"
@@ -204,8 +206,8 @@ class Decision(models.Model):
                 name="decision_has_author",
             ),
             models.CheckConstraint(
-                condition=Q(kind__in=["reject", "exclude"], answer__isnull=False)
-                | (~Q(kind__in=["reject", "exclude"]) & Q(answer=None)),
+                condition=Q(kind__in=["reject", "exclude", "part"], answer__isnull=False)
+                | (~Q(kind__in=["reject", "exclude", "part"]) & Q(answer=None)),
                 name="decision_about_answer",
             ),
             models.CheckConstraint(  # what is heavier than a pause of one project is signed by a person
@@ -238,6 +240,33 @@ class Decision(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.public_id}"
+
+
+class Withheld(models.Model):
+    """What an answer that is partly paid is paid less, and its fee: reserved as long as the worker may be right.
+
+    The price on the answer is what it is paid; the rest is paid by an entry of its own when the decision is overturned.
+    """
+
+    decision = models.OneToOneField(Decision, models.PROTECT, primary_key=True, related_name="withheld")
+    batch = models.ForeignKey(Batch, models.PROTECT, related_name="+", db_index=False)
+    percent = models.PositiveSmallIntegerField(help_text="Of the price, that is paid.")
+    price_micros = models.BigIntegerField()
+    fee_micros = models.BigIntegerField()
+    entry = models.OneToOneField(Entry, models.PROTECT, null=True, related_name="+", help_text="What paid the rest.")
+
+    class Meta:
+        verbose_name_plural = "withheld"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(percent__gte=1, percent__lte=99, price_micros__gte=0, fee_micros__gte=0),
+                name="withheld_is_a_part",
+            )
+        ]
+        indexes = [models.Index(fields=["batch"], condition=Q(entry=None), name="withheld_of_batch")]
+
+    def __str__(self) -> str:
+        return f"{self.percent} % of {self.decision_id}"
 
 
 class DecisionEvidence(models.Model):

@@ -36,6 +36,9 @@ class Task(models.Model):
     pos = models.BigIntegerField()
     bought = models.PositiveSmallIntegerField()
     taken = models.PositiveSmallIntegerField(default=0)
+    withdrawn = models.PositiveSmallIntegerField(
+        db_default=0, help_text="Seats that were taken back unused for want of money; they reopen when there is some."
+    )
     open = models.GeneratedField(
         expression=Q(taken__lt=F("bought")),  # type: ignore[arg-type]
         output_field=models.BooleanField(),
@@ -49,10 +52,12 @@ class Task(models.Model):
             known("task", ["open", "closed"]),
             models.UniqueConstraint(fields=["batch", "item"], condition=Q(is_copy=False), name="task_item_once"),
             models.CheckConstraint(condition=Q(taken__gte=0, taken__lte=F("bought")), name="task_within_bought"),
+            models.CheckConstraint(condition=Q(state="open") | Q(withdrawn=0), name="task_withdrawn_is_open"),
         ]
         indexes = [
             models.Index(fields=["batch", "priority", "pos"], condition=Q(open=True), name="task_queue"),
             models.Index(fields=["batch", "pos"], condition=Q(state="open"), name="task_unsettled"),
+            models.Index(fields=["batch", "priority", "pos"], condition=Q(withdrawn__gt=0), name="task_withdrawn"),
             models.Index(fields=["batch", "pick_key"], condition=Q(pick_key__isnull=False), name="task_pick"),
         ]
 

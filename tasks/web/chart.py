@@ -217,6 +217,43 @@ def _rows(listed: Sequence[tuple[str, float, str]], mark: float | None = None) -
     return Rows(bars, ROW * max(1, len(listed)), mark)
 
 
+@dataclass(frozen=True)
+class Line:
+    """What a line will probably cost, within what it may cost at most."""
+
+    name: str
+    y: float
+    expected: float
+    most: float
+
+    @property
+    def top(self) -> float:
+        return self.y - 8
+
+    @property
+    def base(self) -> float:
+        return self.y + 4
+
+
+@dataclass(frozen=True)
+class Lines:
+    bars: list[Line]
+    height: float
+    left: float = LEFT
+    width: float = 400
+
+
+def lines(named: Sequence[tuple[str, int, int]]) -> Lines:
+    """A bar for each name, as long as its most, filled as far as is expected."""
+    longest = max((most for *_, most in named), default=1) or 1
+    room = RIGHT - LEFT
+    bars = [
+        Line(name, ROW * (index + 0.5), round(room * expected / longest, 1), round(room * most / longest, 1))
+        for index, (name, expected, most) in enumerate(named)
+    ]
+    return Lines(bars, ROW * max(1, len(named)))
+
+
 def _x(share: float) -> float:
     return round(LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0), 1)
 

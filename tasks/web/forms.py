@@ -149,6 +149,9 @@ class DecideForm(ReasonForm):
     """A decision about an answer."""
 
     refill = forms.BooleanField(required=False, initial=True, label="Buy another answer in its place")
+    percent = forms.IntegerField(
+        required=False, min_value=1, max_value=99, label="Percent of the price", help_text="Only to pay a part."
+    )
 
 
 class DecideAboutForm(ReasonForm):

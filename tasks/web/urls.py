@@ -3,6 +3,7 @@
 from django.urls import path, re_path
 
 from tasks.web.views import (
+    budgets,
     dashboard,
     desk,
     earning,
@@ -128,6 +129,8 @@ urlpatterns = [
     path("rules/<str:rule>/on", rules.rule_on, name="rule-on"),
     path("rules/<str:rule>/off", rules.rule_off, name="rule-off"),
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
+    path("batches/<str:batch>/budget/", budgets.budget, name="budget"),
+    path("projects/<str:project>/bonuses/", budgets.bonuses, name="bonuses"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
     path("batches/<str:batch>/accept", review.accept, name="accept"),
     path("organisations/<str:organisation>/decisions/", desk.organisation_decisions, name="organisation-decisions"),

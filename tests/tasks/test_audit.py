@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from tasks import audit, decisions, fair_pay, settlement, training
+from tasks import audit, bonuses, decisions, fair_pay, settlement, training
 from tasks.models import Answer, Batch
 from tests import make
 from tests.tasks import work
@@ -100,6 +100,21 @@ DAMAGE = {
     "a reserve does not cover what its batch may come to owe": [
         ["UPDATE payments_account SET debits_micros = credits_micros WHERE kind = 'reserve'"],
         ["UPDATE tasks_batch SET redundancy_max = redundancy_max + 1"],
+        ["UPDATE tasks_batch SET gold_bought = gold_bought + 1"],
+        ["UPDATE tasks_batch SET exam_paid_most = exam_paid_most + 1 WHERE exam_size > 0"],
+    ],
+    "a part of a price is withheld without a decision that stands, or paid while it does": [
+        ["UPDATE tasks_decision SET state = 'overturned' WHERE kind = 'part'"],
+        ["DELETE FROM tasks_withheld"],
+        ["UPDATE tasks_withheld SET entry_id = (SELECT min(id) FROM payments_entry)"],
+    ],
+    "a task is done although seats of it were withdrawn": [
+        [LOOSE.format("task", "task_withdrawn_is_open"), "UPDATE tasks_task SET state = 'closed', withdrawn = 1"],
+    ],
+    "a bonus moved another sum than it says, or to another": [
+        ["UPDATE tasks_bonus SET amount_micros = amount_micros + 1"],
+        ["UPDATE tasks_bonus SET worker_id = (SELECT max(id) FROM workers_worker)"],
+        ["UPDATE tasks_bonus SET entry_id = (SELECT min(id) FROM payments_entry)"],
     ],
     "a batch's figures are not the counts of its rows": [
         ["UPDATE tasks_mark SET submitted = submitted + 1"],
@@ -172,7 +187,7 @@ def test_the_command_ends_with_1_and_says_what_is_broken():
 
 
 def everything() -> Batch:
-    """A batch with a page paid, one rejected, one waiting and one leased; and one with a practice and a paid exam."""
+    """A batch with a page paid, answers rejected, paid in part and leased, and a bonus; and one with an exam."""
     batch = work.published(items=6, page_size=3, redundancy_min=2, redundancy_max=2)
     rita = make.user("rita")
     work.work(work.worker("wes"), batch)
@@ -181,6 +196,9 @@ def everything() -> Batch:
     work.work(work.worker("ann"), batch)
     waiting = Answer.objects.filter(state="submitted").select_related("batch__project", "task")
     decisions.reject(waiting[0], rita, "wrong", "It shows a dog.")
+    decisions.pay_part(waiting[0], rita, "wrong", "It shows a dog, too.", percent=40)
+    name = batch.project.organisation.pseudonym(work.worker("wes").public_id)
+    bonuses.give(batch.project, name, rita, 2_000_000, "Well done.", "june")
     work.assignments.claim(work.worker("zoe"), batch.project)
     terms = {"exam_price_micros": 90_000, "exam_paid_most": 3}
     course = work.published(items=1, gold=4, practice_size=2, exam_size=1, exam_attempts=1, **terms)
@@ -195,7 +213,7 @@ def damaged(*statements: str) -> Iterator[None]:
     """The database with its triggers off and these statements run; undone afterwards."""
     with transaction.atomic(), connection.cursor() as sql:
         sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
-        for table in ("payments_entry", "payments_transfer", "tasks_evidence"):
+        for table in ("payments_entry", "payments_transfer", "tasks_evidence", "tasks_bonus"):
             sql.execute(f"ALTER TABLE {table} DISABLE TRIGGER USER")
         for statement in statements:
             sql.execute(statement)

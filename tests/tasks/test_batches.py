@@ -4,7 +4,7 @@ from marketplace import accounts, projects
 from marketplace.core.errors import Forbidden, InsufficientFunds
 from payments import prepayments, reserves
 from payments.models import Account, ReserveLine
-from tasks import assignments, batches, gold, jobs, settlement
+from tasks import assignments, batches, forecast, gold, jobs, settlement
 from tasks.errors import NoTaskAvailable, NotPublishable
 from tasks.models import Answer, Batch, Task
 from tests import make
@@ -30,7 +30,7 @@ def rows(items, gold=0):
 
 def test_a_quote_says_what_is_bought_line_by_line():
     project, data = draft(rows(10, gold=8), practice_size=2)
-    quote = batches.quote(project, data)
+    quote = forecast.quote(project, data)
     assert (quote.items, quote.gold, quote.practice_gold, quote.answers_most) == (10, 8, 4, 40)
     assert quote.gold_answers_most == 4
     assert quote.lines == {"answers": 40 * EACH, "gold": 4 * EACH}
@@ -87,7 +87,7 @@ def test_a_truth_that_no_longer_fits_the_schema_is_named_before_publishing():
         make.owner(project.organisation),
         schema={"fields": [{"name": "animal", "type": "choice", "options": ["a", "b"]}]},
     )
-    assert "does not fit the label schema: animal" in batches.quote(project, data).problems[0]
+    assert "does not fit the label schema: animal" in forecast.quote(project, data).problems[0]
 
 
 def test_the_unconfirmed_and_strangers_do_not_publish():

@@ -9,7 +9,7 @@ from marketplace import guidelines as offered_guidelines
 from marketplace import lessons
 from marketplace.core import clock
 from marketplace.core.errors import Conflict, IllegalMove, Invalid
-from tasks import assignments, batches, training, way_in
+from tasks import assignments, batches, forecast, training, way_in
 from tasks.errors import (
     AnswersInvalid,
     ExamPassed,
@@ -356,7 +356,7 @@ PAID = {"exam_price_micros": 100_001, "exam_paid_most": 2}
 
 def test_a_paid_exam_is_reserved_split_to_the_micro_and_paid_by_the_sweep():
     batch = examined(**PAID)
-    offer = batches.quote(batch.project, batch.dataset)
+    offer = forecast.quote(batch.project, batch.dataset)
     assert offer.lines["training"] == 2 * (100_001 + 10_000)
     wes = work.worker()
     done = sit(wes, batch, "cat")

@@ -13,7 +13,7 @@ from marketplace.core import limits, money
 from marketplace.models import Dataset, Project
 from marketplace.web.edge import action, person
 from marketplace.web.views.projects import visible
-from tasks import batches, fair_pay
+from tasks import batches, fair_pay, forecast
 from tasks.exports import csv, jsonl
 from tasks.exports import labels as exports
 from tasks.models import Batch
@@ -71,7 +71,7 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
     chosen = datasets.filter(public_id=request.GET.get("dataset", "")).first() or latest
     form = DatasetForm(initial={"dataset": chosen.public_id} if chosen else None)
     form.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
-    quote = batches.quote(found, chosen) if chosen else None
+    quote = forecast.quote(found, chosen) if chosen else None
     return render(
         request,
         "tasks/publish.html",
@@ -80,6 +80,7 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
             "form": form,
             "dataset": chosen,
             "quote": quote,
+            **(_costs(quote) if quote else {}),
             "prepay": _prepay_link(request, found, quote) if quote and quote.missing_micros else "",
             "confirmed": person(request).is_confirmed,
             "floors": fair_pay.operators(found.currency),
@@ -88,7 +89,13 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
     )
 
 
-def _prepay_link(request: HttpRequest, project: Project, quote: batches.Quote) -> str:
+def _costs(quote: forecast.Quote) -> dict[str, Any]:
+    """The lines of a quote as a table and a picture have them."""
+    rows = [(name, most, quote.expected.get(name, most)) for name, most in quote.lines.items()]
+    return {"costs": rows, "picture": chart.lines([(name.capitalize(), guess, most) for name, most, guess in rows])}
+
+
+def _prepay_link(request: HttpRequest, project: Project, quote: forecast.Quote) -> str:
     """To the page for prepayments and back, with what is missing filled in, in whole minor units."""
     unit = money.MICROS // 10 ** money.DECIMALS[quote.currency]
     missing_micros = -(-quote.missing_micros // unit) * unit

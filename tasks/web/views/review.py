@@ -1,5 +1,6 @@
 """Looking at answers, and deciding about them."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -9,17 +10,22 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.web.edge import action, back, page_of, person, refusals_in
 from tasks import decisions
-from tasks.models import Answer, Batch
+from tasks.models import Answer, Batch, Decision
 from tasks.web import shown
 from tasks.web.forms import DecideForm
 from workers.models import Worker
 
 NAME_SHOWN = 10  # of a pseudonym; as much as tells workers apart
 FILTERS = [Answer.State.SUBMITTED, Answer.State.ACCEPTED, Answer.State.REJECTED, Answer.State.EXCLUDED]
-VERBS = {"reject": decisions.reject, "exclude": decisions.exclude}
+VERBS: dict[str, Callable[..., Decision]] = {
+    "reject": decisions.reject,
+    "exclude": decisions.exclude,
+    "part": decisions.pay_part,
+}
 DONE = {
     "reject": "The answer is rejected. The worker can read why, and contest it.",
     "exclude": "The answer is not used. It is paid all the same.",
+    "part": "The answer is not used. A part of its price is paid; the worker can read why, and contest it.",
 }
 
 
@@ -75,7 +81,8 @@ def decide(request: HttpRequest, answer: str) -> HttpResponse:
     verb = request.POST.get("verb", "")
     if request.method == "POST" and verb in VERBS and form.is_valid():
         with refusals_in(form):
-            VERBS[verb](found, person(request), **form.cleaned_data)
+            how, percent = form.cleaned_data, form.cleaned_data.pop("percent")
+            VERBS[verb](found, person(request), **how, **({"percent": percent or 0} if verb == "part" else {}))
             messages.success(request, DONE[verb])
             return redirect("decide", found.public_id)
     return render(

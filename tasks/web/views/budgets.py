@@ -1,0 +1,87 @@
+"""What a batch may still spend, and bonuses."""
+
+from typing import Any
+
+from django import forms
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import get_object_or_404, redirect, render
+
+from marketplace.core import ids
+from marketplace.web.edge import page_of, person, refusals_in
+from marketplace.web.views.projects import visible
+from tasks import bonuses as giving
+from tasks import budgets, forecast
+from tasks.models import Batch, Bonus
+from tasks.web import chart
+from tasks.web.budget_forms import BonusesForm, BonusForm, BudgetForm, ExamsForm, GoldForm
+
+NAME_SHOWN = 10
+
+
+@login_required
+def budget(request: HttpRequest, batch: str) -> HttpResponse:
+    """What it has cost, what it will cost, and the forms that lower or raise it."""
+    seen = Batch.objects.visible_to(person(request)).select_related("project__organisation")
+    found = get_object_or_404(seen, public_id=batch)
+    told, is_short = budgets.of(found), False
+    listed: dict[str, forms.Form] = {
+        "answers": BudgetForm(initial={"answers_micros": told.answers_micros}),
+        "gold": GoldForm(initial={"gold_answers": told.gold_answers}),
+        "exams": ExamsForm(initial={"paid_exams": told.paid_exams}),
+    }
+    line = request.POST.get("line", "")
+    if line in listed:
+        listed[line] = form = type(listed[line])(request.POST)
+        if form.is_valid():
+            with refusals_in(form):
+                budgets.change(found, person(request), **form.cleaned_data)
+                messages.success(request, "The budget is changed.")
+                return redirect("budget", found.public_id)
+        is_short = any("is missing" in error for error in form.non_field_errors())
+    running = forecast.running(found)
+    return render(
+        request,
+        "tasks/budget.html",
+        {
+            **{"batch": found, "project": found.project, "budget": told, "running": running},
+            **{"forms": listed, "is_short": is_short, "picture": _picture(told, running)},
+        },
+    )
+
+
+def _picture(told: budgets.Budget, running: forecast.Running) -> chart.Lines:
+    most = running.most_micros
+    rows = [("Spent", told.spent_micros), ("Committed", told.committed_micros), ("Expected", running.expected_micros)]
+    return chart.lines([(name, min(micros, most), most) for name, micros in rows])
+
+
+@login_required
+def bonuses(request: HttpRequest, project: str) -> HttpResponse:
+    """The bonuses of a project, and the forms that give one or many."""
+    found = visible(request, project)
+    one, many = BonusForm(initial={"key": ids.new("key")}), BonusesForm()
+    if request.method == "POST" and "rows" in request.POST:
+        many = BonusesForm(request.POST)
+        if many.is_valid():
+            with refusals_in(many):
+                wanted = giving.parse(many.cleaned_data["rows"])
+                given = giving.give_all(found, person(request), wanted)
+                messages.success(request, f"Bonuses paid: {len(given):,}.")
+                return redirect("bonuses", found.public_id)
+    elif request.method == "POST":
+        one = BonusForm(request.POST)
+        if one.is_valid():
+            with refusals_in(one, {f"bonuses[0].{name}": name for name in BonusForm.base_fields}):
+                giving.give(found, by=person(request), **one.cleaned_data)
+                messages.success(request, "The bonus is paid. The worker is told what for.")
+                return redirect("bonuses", found.public_id)
+    page = page_of(request, Bonus.objects.filter(project=found).select_related("worker", "batch"))
+    for bonus in page["rows"]:
+        _name(bonus, found)
+    return render(request, "tasks/bonuses.html", {"project": found, "page": page, "one": one, "many": many})
+
+
+def _name(bonus: Any, project: Any) -> None:
+    bonus.pseudonym = project.organisation.pseudonym(bonus.worker.public_id)[:NAME_SHOWN]

@@ -1,0 +1,162 @@
+"""Bonuses by hand: 2.00 and 10 % fee, out of what is prepaid."""
+
+import pytest
+from django.db import IntegrityError, transaction
+
+from marketplace import accounts
+from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid, KeyReused
+from payments import reserves
+from payments.models import Account, Entry, ReserveLine
+from tasks import batches, bonuses
+from tasks.models import Answer, Bonus
+from tests import make
+from tests.tasks import work
+from workers.models import Notice
+
+pytestmark = pytest.mark.django_db
+EACH = 55_000
+TWO = 2_000_000
+
+
+@pytest.fixture
+def batch(rita):
+    """Wes handed in one page of it."""
+    batch = work.published(items=4, redundancy_min=1, redundancy_max=1, page_size=2)
+    work.work(work.worker(), batch)
+    return batch
+
+
+def earned(name: str = "wes") -> int:
+    return sum(account.balance_micros for account in Account.objects.filter(user=make.user(name)))
+
+
+def prepaid() -> int:
+    return Account.objects.get(kind="prepaid").balance_micros
+
+
+def name_of(batch, name: str = "wes") -> str:
+    return batch.project.organisation.pseudonym(work.worker(name).public_id)
+
+
+def give(batch, rita, micros: int = TWO, key: str = "june", reason: str = "Well done.", name: str = "wes") -> Bonus:
+    return bonuses.give(batch.project, name_of(batch, name), rita, micros, reason, key)
+
+
+def test_a_bonus_is_paid_at_once_with_its_fee(batch, rita):
+    before, left = prepaid(), reserves.balance(batch.subject)
+    bonus = give(batch, rita)
+    assert (bonus.amount_micros, bonus.fee_micros, bonus.batch) == (TWO, 200_000, batch)
+    assert (earned(), prepaid()) == (TWO, before - 2_200_000)
+    assert reserves.balance(batch.subject) == left
+    assert ReserveLine.objects.get(name="bonus").amount_micros == 2_200_000
+    assert reserves.standing(batch.subject).spent_micros == 2_200_000
+
+
+def test_the_worker_is_told_how_much_and_what_for(batch, rita, wes):
+    give(batch, rita)
+    told = Notice.objects.get(user=wes, kind="money")
+    assert "2.00 USD" in told.subject
+    assert told.text.startswith("Well done.")
+
+
+def test_under_the_same_key_it_is_paid_once(batch, rita):
+    first = give(batch, rita)
+    assert give(batch, rita) == first
+    assert (earned(), Bonus.objects.count()) == (TWO, 1)
+    with pytest.raises(KeyReused):
+        give(batch, rita, micros=TWO + 1)
+    assert earned() == TWO
+    with pytest.raises(IntegrityError, match="bonus_once"), transaction.atomic():
+        Bonus.objects.create(
+            **{
+                name: getattr(first, name) for name in ("organisation", "key", "project", "batch", "worker", "given_by")
+            },
+            **{name: getattr(first, name) for name in ("amount_micros", "fee_micros", "reason", "given_at")},
+            entry=Entry.objects.exclude(pk=first.entry_id).first(),
+        )
+
+
+def test_after_close_it_is_paid_too_and_nothing_of_the_rest_is_touched(batch, rita):
+    batches.close(batch, rita)
+    Answer.objects.filter(state="submitted").update(accept_at="2020-01-01T00:00:00Z")
+    work.sweep()
+    batch.refresh_from_db()
+    assert batch.returned_at
+    give(batch, rita)
+    assert earned() == TWO + 100_000
+    assert reserves.balance(batch.subject) == 0
+
+
+def test_only_who_worked_in_the_project_gets_one(batch, rita):
+    other = work.publish(make.project(batch.project.organisation, title="Other", gold_share=0.0), batch.dataset)
+    with pytest.raises(Invalid) as refusal:
+        give(other, rita)
+    assert refusal.value.facts["errors"][0]["path"] == "bonuses[0].worker"
+    with pytest.raises(Invalid, match="1 problems"):
+        bonuses.give(batch.project, "w_nobody", rita, TWO, "Well done.", "june")
+    accounts.add_member(batch.project.organisation, "wes@example.org", "reviewer", rita)
+    with pytest.raises(Invalid) as refusal:
+        give(batch, rita)
+    assert "member" in refusal.value.facts["errors"][0]["message"]
+
+
+def test_what_is_not_prepaid_is_not_given(batch, rita):
+    reserves.add(batch.subject, "spare", prepaid() - 2_199_999)
+    with pytest.raises(InsufficientFunds) as refusal:
+        give(batch, rita)
+    assert refusal.value.facts["missing_micros"] == 1
+    assert (Bonus.objects.count(), earned()) == (0, 0)
+
+
+def test_limits_are_settings(batch, rita, settings):
+    settings.BONUS_MOST_MICROS = TWO
+    give(batch, rita)
+    with pytest.raises(Invalid) as refusal:
+        give(batch, rita, micros=TWO + 1, key="july", reason=" ")
+    assert [error["path"] for error in refusal.value.facts["errors"]] == [
+        "bonuses[0].amount_micros",
+        "bonuses[0].reason",
+    ]
+    settings.BONUSES_AT_ONCE = 1
+    with pytest.raises(Invalid, match="1 to 1"):
+        bonuses.give_all(batch.project, rita, [bonuses.Wanted(name_of(batch), 1, "x", str(n)) for n in range(2)])
+
+
+def test_a_stranger_gives_none_nor_does_a_frozen_organisation(batch, rita, sam):
+    with pytest.raises(Forbidden):
+        give(batch, sam)
+    batch.project.organisation.frozen_at = batch.published_at
+    with pytest.raises(Forbidden):
+        give(batch, rita)
+
+
+def test_a_list_is_paid_as_a_whole_or_not_at_all(batch, rita):
+    work.work(work.worker("olga"), batch)
+    good = [bonuses.Wanted(name_of(batch, who), TWO, "Well done.", who) for who in ("wes", "olga")]
+    bad = [*good, bonuses.Wanted("w_nobody", TWO, "Well done.", "wes")]
+    with pytest.raises(Invalid) as refusal:
+        bonuses.give_all(batch.project, rita, bad)
+    assert {error["path"] for error in refusal.value.facts["errors"]} == {"bonuses[2].worker", "bonuses[2].key"}
+    assert Bonus.objects.count() == 0
+    given = bonuses.give_all(batch.project, rita, good)
+    assert [(bonus.key, bonus.amount_micros) for bonus in given] == [("wes", TWO), ("olga", TWO)]
+    assert bonuses.give_all(batch.project, rita, good) == given
+    assert (earned("wes"), earned("olga")) == (TWO, TWO)
+
+
+def test_a_table_is_read_with_the_row_of_every_error(batch):
+    text = f"worker,amount,reason,key\n{name_of(batch)},2.00,Well done.,a\nw_x,two,Well done.,b\n"
+    with pytest.raises(Invalid) as refusal:
+        bonuses.parse(text)
+    assert [error["path"] for error in refusal.value.facts["errors"]] == ["bonuses[1].amount"]
+    assert bonuses.parse(text.replace("two", "0.5"))[1] == bonuses.Wanted("w_x", 500_000, "Well done.", "b")
+    with pytest.raises(Invalid, match="key is missing"):
+        bonuses.parse("worker,amount,reason\n")
+
+
+def test_a_bonus_is_never_changed_or_taken_back(batch, rita):
+    bonus = give(batch, rita)
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        Bonus.objects.filter(pk=bonus.pk).update(amount_micros=1)
+    with pytest.raises(IntegrityError, match="append-only"), transaction.atomic():
+        bonus.delete()
