@@ -61,6 +61,8 @@ if unknown := set(CURRENCIES) - DECIMALS.keys():
     raise ImproperlyConfigured(f"CURRENCIES: {', '.join(sorted(unknown))}: expected some of {', '.join(DECIMALS)}")
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
+FUNDING_HOLD_DAYS = env.number("FUNDING_HOLD_DAYS", 7, most=365)  # what a new organisation pays leaves no sooner
+REFUND_WITHIN_DAYS = env.number("REFUND_WITHIN_DAYS", 180, least=1, most=3650)  # later by hand
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
 
 # Limits
