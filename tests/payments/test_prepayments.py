@@ -101,5 +101,5 @@ def test_the_sandbox_moves_play_money_only(settings):
     settings.MODE = "live"
     acme = make.organisation()
     with pytest.raises(ImproperlyConfigured):
-        prepayments.request(acme, make.owner(acme), 25_000_000, "USD")
+        prepayments.request(acme, make.owner(acme), 25_000_000, "USD", through=Sandbox())
     assert not Account.objects.exists()
