@@ -25,6 +25,7 @@ from payments.models import Account, Prepayment, Refund
 MOST_MICROS = 10**15  # keeps a mistyped amount out of the columns
 PARTS_MOST = 100  # prepayments that one request is split over
 SAID = {  # by the provider: what it means here; anything else is still on its way
+    "paid": Refund.State.PAID,
     "succeeded": Refund.State.PAID,
     "failed": Refund.State.FAILED,
     "canceled": Refund.State.FAILED,
