@@ -234,6 +234,7 @@ SWEEPS = {
     "payments.jobs.prepayments": 5,
     "payments.jobs.refunds": 5,
     "payments.jobs.disputes": 5,
+    "tasks.jobs.tell_of_disputes": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

@@ -11,6 +11,7 @@ from tasks import (
     batches,
     consensus,
     decisions,
+    dispute_notices,
     gold,
     gold_disputes,
     gold_pool,
@@ -92,6 +93,10 @@ def reopen() -> bool:
 
 def uphold_overdue() -> bool:
     return appeals.uphold_overdue()
+
+
+def tell_of_disputes() -> bool:
+    return dispute_notices.tell()
 
 
 def apply_rules() -> bool:

@@ -66,7 +66,7 @@ def test_one_that_failed_says_why(as_rita, lab) -> None:
     prepayments.fail(begun.pk, "the time to pay it ran out")
     page = text(as_rita.get(reverse("prepayment", args=[lab.public_id, begun.public_id])))
     assert "the time to pay it ran out" in page
-    assert "the time to pay it ran out" in money(as_rita, lab)
+    assert "The time to pay it ran out" in money(as_rita, lab)
 
 
 def test_the_page_says_the_fee(as_rita, lab, settings) -> None:
@@ -92,7 +92,7 @@ def test_what_is_free_is_asked_back(as_rita, lab) -> None:
     assert refund.amount_micros == 10_000_000
     refunds.settle("re_1", "failed", "the card was cancelled", refund_pk=refund.pk)
     for where in (money(as_rita, lab), text(as_rita.get(reverse("prepayment", args=[lab.public_id, _only()])))):
-        assert "The money is prepaid again. the card was cancelled" in where
+        assert "The money is prepaid again. The card was cancelled" in where
 
 
 def test_more_than_is_free_is_refused_in_words(as_rita, lab) -> None:
