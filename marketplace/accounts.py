@@ -99,8 +99,8 @@ def remove_member(membership: Membership, by: User) -> None:
 
 
 @transaction.atomic
-def freeze(organisation: Organisation, by: User) -> None:
-    """Stop the organisation's work at the next claim; by staff."""
+def freeze(organisation: Organisation, by: User | None) -> None:
+    """Stop the organisation's work at the next claim; by staff, or by the site itself (None)."""
     _set_frozen(organisation, by, clock.now())
 
 
@@ -211,8 +211,8 @@ def _keep_an_owner(membership: Membership) -> None:
         raise LastOwner
 
 
-def _set_frozen(organisation: Organisation, by: User, at: Any) -> None:
-    if not by.is_staff:
+def _set_frozen(organisation: Organisation, by: User | None, at: Any) -> None:
+    if by and not by.is_staff:
         raise Forbidden
     organisation.frozen_at = at
     organisation.save(update_fields=["frozen_at"])

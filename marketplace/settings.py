@@ -132,6 +132,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "failed-sign-in-anywhere": (env.number("SIGN_IN_FAILURES_ANYWHERE", 100), 300),  # of an account
     "letter": (env.number("LETTERS_AN_HOUR", 5), 3600),  # to an address
     "prepayment": (env.number("PREPAYMENTS_AN_HOUR", 60), 3600),  # by a person, as those below
+    "refund": (env.number("REFUNDS_AN_HOUR", 30), 3600),
     "payout": (env.number("PAYOUTS_AN_HOUR", 30), 3600),
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
@@ -255,6 +256,10 @@ SWEEPS = {
     "payments.jobs.payouts": 5,
     "payments.jobs.events": 5,
     "payments.jobs.mature": 60,
+    "payments.jobs.prepayments": 5,
+    "payments.jobs.refunds": 5,
+    "payments.jobs.disputes": 5,
+    "tasks.jobs.tell_of_disputes": 5,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
@@ -348,6 +353,10 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ExampleKindEnum": "marketplace.models.GuidelineExample.Kind",
         "MoneyStateEnum": "payments.models.Payout.State",
+        "PrepaymentStateEnum": "payments.models.Prepayment.State",
+        "PrepaymentWayEnum": "payments.models.Prepayment.Way",
+        "RefundStateEnum": "payments.models.Refund.State",
+        "RefundWayEnum": "payments.models.Refund.Way",
         "ConversationStateEnum": "tasks.models.Conversation.State",
         "ReportStateEnum": "tasks.models.Report.State",
         "ReasonCodeEnum": "tasks.models.Decision.Reason",

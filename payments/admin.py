@@ -11,7 +11,9 @@ from django.utils.functional import cached_property
 
 from marketplace.admin import ReadOnly
 from marketplace.core import money
-from payments.models import Account, Entry, Payout, Prepayment, Reserve, ReserveLine, Transfer
+from marketplace.core.errors import DomainError
+from payments import refunds
+from payments.models import Account, Dispute, Entry, Payout, Prepayment, Refund, Reserve, ReserveLine, Transfer
 
 COUNT_MOST = 5_000  # rows that a list pages through; what lies further is found by searching
 INLINE_MOST = 200  # transfers shown of one entry; a settlement has thousands
@@ -115,3 +117,69 @@ class PayoutAdmin(LedgerAdmin):
     list_select_related = ["user"]
     search_fields = ["public_id__exact", "user__public_id__exact", "provider_id__exact"]
     search_help_text = "Public id of a payout or a person, or the provider's id"
+
+
+class ToDecide(LedgerAdmin):
+    """Rows about which admins decide by a verb; a refusal is said of each."""
+
+    def _each(self, request: HttpRequest, chosen: "models.QuerySet[Any]", verb: Any) -> None:
+        for row in chosen:
+            try:
+                verb(row, request.user)
+            except DomainError as refusal:
+                self.message_user(request, f"{row}: {refusal.detail}", "ERROR")
+            else:
+                self.message_user(request, f"{row}: done")
+
+
+@admin.register(Refund)
+class RefundAdmin(ToDecide):
+    list_display = ["public_id", "prepayment", "amount", "way", "state", "proposed_by", "created_at"]
+    list_filter = ["state", "way"]
+    list_select_related = ["prepayment", "proposed_by"]
+    search_fields = ["public_id__exact", "prepayment__public_id__exact", "provider_id__exact"]
+    search_help_text = "Public id of a refund or a prepayment, or the provider's id"
+    actions = ["propose", "sign", "decline", "try_original"]
+
+    @admin.display(description="amount")
+    def amount(self, row: Refund) -> str:
+        return money.show(row.amount_micros, row.prepayment.currency)
+
+    @admin.action(description="Pay by hand: another admin signs that it was paid", permissions=["view"])
+    def propose(self, request: HttpRequest, chosen: "models.QuerySet[Refund]") -> None:
+        self._each(request, chosen, refunds.propose)
+
+    @admin.action(description="Sign: it was paid by hand", permissions=["view"])
+    def sign(self, request: HttpRequest, chosen: "models.QuerySet[Refund]") -> None:
+        self._each(request, chosen, refunds.sign)
+
+    @admin.action(description="Decline: the money is prepaid again", permissions=["view"])
+    def decline(self, request: HttpRequest, chosen: "models.QuerySet[Refund]") -> None:
+        self._each(request, chosen, refunds.decline)
+
+    @admin.action(description="Send to what it was paid with after all", permissions=["view"])
+    def try_original(self, request: HttpRequest, chosen: "models.QuerySet[Refund]") -> None:
+        self._each(request, chosen, refunds.try_original)
+
+
+@admin.register(Dispute)
+class DisputeAdmin(LedgerAdmin):
+    list_display = ["public_id", "organisation", "amount", "covered", "state", "reason", "opened_at"]
+    list_filter = ["state"]
+    list_select_related = ["prepayment__organisation"]
+    search_fields = ["public_id__exact", "provider_id__exact", "charge_id__exact"]
+    search_help_text = "Public id of a dispute, or the provider's id of it or of its charge"
+
+    @admin.display(description="organisation")
+    def organisation(self, row: Dispute) -> str:
+        return str(row.prepayment.organisation) if row.prepayment else "not one of ours"
+
+    @admin.display(description="amount")
+    def amount(self, row: Dispute) -> str:
+        return (
+            money.show(row.amount_micros, row.prepayment.currency) if row.prepayment else f"{row.amount_micros} micros"
+        )
+
+    @admin.display(description="of it prepaid")
+    def covered(self, row: Dispute) -> str:
+        return money.show(row.covered_micros, row.prepayment.currency) if row.prepayment else ""

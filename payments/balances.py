@@ -30,12 +30,13 @@ OWED = [Account.Kind.EARNINGS, Account.Kind.PENDING]
 
 @dataclass(frozen=True)
 class Balance:
-    """What an organisation has paid: not yet reserved, and reserved but not spent."""
+    """What an organisation has paid: not yet reserved, reserved but not spent, and on its way back."""
 
     currency: str
     mode: str
     prepaid_micros: int
     reserved_micros: int
+    refunding_micros: int
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,8 @@ def of_organisation(organisation: Organisation) -> list[Balance]:
     for row in sums:
         found.setdefault((row["currency"], row["mode"]), {})[row["kind"]] = row["micros"]
     account = Account.Kind
-    return [Balance(*kind, of.get(account.PREPAID, 0), of.get(account.RESERVE, 0)) for kind, of in found.items()]
+    kinds = (account.PREPAID, account.RESERVE, account.REFUNDING)
+    return [Balance(*money, *(of.get(kind, 0) for kind in kinds)) for money, of in found.items()]
 
 
 def of_user(user: User) -> list[Earning]:

@@ -2,6 +2,8 @@
 
 from django.db import connection
 
+from payments import funding_checks
+
 # sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time
 CHECKS = {
     "{currency} {mode}: the accounts do not sum to zero but to {micros} micros": """
@@ -98,6 +100,7 @@ CHECKS = {
                ON payout.currency = account.currency AND payout.mode = account.mode
         WHERE coalesce(account.balance, 0) <> coalesce(payout.waiting, 0)
         ORDER BY 1, 2""",
+    **funding_checks.CHECKS,
 }
 
 

@@ -1,7 +1,10 @@
 """Background work with money: every one may run twice."""
 
+from payments import disputes as taken_back
 from payments import maturities, webhooks
 from payments import payouts as outgoing
+from payments import prepayments as incoming
+from payments import refunds as returning
 
 
 def send(payout_pk: int) -> None:
@@ -27,3 +30,28 @@ def events() -> bool:
 def mature() -> bool:
     """Sweep: make payable what was earned and is due."""
     return maturities.mature()
+
+
+def ask(prepayment_pk: int) -> None:
+    """Have the provider ask for one prepayment that was just requested."""
+    incoming.ask(prepayment_pk)
+
+
+def prepayments() -> bool:
+    """Sweep: ask for what a crash or an unknown outcome has left without an answer."""
+    return incoming.ask_again()
+
+
+def refund(refund_pk: int) -> None:
+    """Send one refund that was just requested."""
+    returning.send(refund_pk)
+
+
+def refunds() -> bool:
+    """Sweep: send again what a crash or an unknown outcome has left requested."""
+    return returning.resend()
+
+
+def disputes() -> bool:
+    """Sweep: book disputes that came before their charge, and cover losses from what is prepaid again."""
+    return taken_back.catch_up()

@@ -13,6 +13,7 @@ from tasks import (
     budgets,
     consensus,
     decisions,
+    dispute_notices,
     earning,
     fair_pay,
     gold,
@@ -120,6 +121,10 @@ def resume_dry() -> bool:
 
 def uphold_overdue() -> bool:
     return appeals.uphold_overdue()
+
+
+def tell_of_disputes() -> bool:
+    return dispute_notices.tell()
 
 
 def apply_rules() -> bool:

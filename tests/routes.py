@@ -38,6 +38,8 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "notices": lambda here: here.notice.public_id,
     "organisations": lambda here: here.organisation.public_id,
     "payouts": lambda here: here.payout.public_id,
+    "prepayments": lambda here: here.prepayment.public_id,
+    "refunds": lambda here: here.refund.public_id,
     "projects": lambda here: here.project.public_id,
     "questions": lambda here: here.conversation.public_id,
     "reports": lambda here: here.report.public_id,
@@ -74,7 +76,7 @@ WHOSE = {  # all others: "rita"
         ),
         "wes",
     ),
-    **dict.fromkeys(("appeals", "reports", "credential-requests"), "ada"),
+    **dict.fromkeys(("appeals", "reports", "credential-requests", "refunds"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -105,6 +107,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/organisations/%(id)s/members": lambda here: {"email": here.olga.email, "role": "owner"},
     "PATCH /api/v1/organisations/%(id)s/members/%(user_id)s": lambda here: {"role": "owner"},
     "POST /api/v1/organisations/%(id)s/prepayments": lambda here: {"amount_micros": 10_000, "currency": "USD"},
+    "POST /api/v1/organisations/%(id)s/refunds": lambda here: {"amount_micros": 10_000, "currency": "USD"},
+    "POST /api/v1/refunds/%(id)s/decline": lambda here: {"reason": "No."},
     "POST /api/v1/projects": lambda here: {**OFFER, "organisation": here.organisation.public_id},
     "PATCH /api/v1/projects/%(id)s": lambda here: {"title": "Birds"},
     "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
@@ -180,6 +184,10 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
         f"{here.membership.pk}-role": "owner"
     },
     "POST /organisations/%(organisation)s/money/": lambda here: {"amount_micros": "1", "currency": "USD"},
+    "POST /organisations/%(organisation)s/refunds/": lambda here: {
+        "refund-amount_micros": "1",
+        "refund-currency": "USD",
+    },
     "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
     "POST /projects/%(project)s/rules/new/": lambda here: TYPED_RULE,

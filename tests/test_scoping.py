@@ -67,10 +67,13 @@ OWNERS_MAY = {
     "PATCH /api/v1/organisations/%(id)s/members/%(user_id)s",
     "DELETE /api/v1/organisations/%(id)s/members/%(user_id)s",
     "POST /api/v1/organisations/%(id)s/prepayments",
+    "POST /api/v1/organisations/%(id)s/prepayments/%(prepayment)s/secret",
+    "POST /api/v1/organisations/%(id)s/refunds",
     "POST /organisations/%(organisation)s/members/",
     "POST /organisations/%(organisation)s/members/%(membership)s/role",
     "POST /organisations/%(organisation)s/members/%(membership)s/remove",
     "POST /organisations/%(organisation)s/money/",
+    "POST /organisations/%(organisation)s/refunds/",
 }
 
 

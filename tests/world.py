@@ -6,8 +6,8 @@ from datetime import timedelta
 from marketplace import accounts, guidelines, lessons
 from marketplace.core import clock
 from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
-from payments import payouts
-from payments.models import Payout
+from payments import payouts, prepayments, refunds
+from payments.models import Payout, Prepayment, Refund
 from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
 from tasks.models import (
     Answer,
@@ -55,6 +55,8 @@ class World:
     decision: Decision  # Wes has not contested it
     appeal: Appeal  # Wes's, against another decision
     payout: Payout  # Wes's
+    prepayment: Prepayment  # of the organisation, so old that it goes back by hand
+    refund: Refund  # of a part of it; an admin decides
     conversation: Conversation  # Wes asked, Rita answered, Wes wrote again; nobody has read it
     message: Message  # Wes's first in it
     report: Report  # Wes's, about a task
@@ -73,6 +75,7 @@ class World:
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
+        offer += [self.prepayment, self.refund]
         page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes), self.report, self.notice]
         page += [self.credential_request]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
@@ -121,6 +124,8 @@ def made_by_everybody() -> World:
     groups.add(group, rita, [home.pseudonym(worker.public_id)])
     profiles.introduce(profiles.of(make.user("olga")), home)
     nurse = qualifications.define_credential(ada, "Nurse")
+    prepayment = prepayments.request(home, rita, 5_000_000, "USD")
+    Prepayment.objects.filter(pk=prepayment.pk).update(paid_at=clock.now() - timedelta(days=1000))
     return World(
         rita=rita,
         max=make.user("max"),
@@ -147,6 +152,8 @@ def made_by_everybody() -> World:
         credential=nurse,
         credential_request=credentials.ask(worker, nurse, "I am one."),
         payout=payouts.request(wes, 2_000_000),
+        prepayment=prepayment,
+        refund=refunds.request(home, rita, 1_000_000, "USD")[0],
         conversation=asked,
         message=asked.messages.order_by("pk")[0],
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),

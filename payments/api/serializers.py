@@ -6,7 +6,7 @@ from rest_framework import serializers
 
 from marketplace.api.serializers import PublicId, Strict
 from marketplace.models import Mode
-from payments.models import Payout, Prepayment, Transfer
+from payments.models import Payout, Transfer
 
 
 class Amount(Strict):
@@ -18,22 +18,12 @@ class Amount(Strict):
     created_at = serializers.DateTimeField(read_only=True)
 
 
-class PrepaymentSerializer(Amount):
-    id = PublicId()
-    state = serializers.ChoiceField(Prepayment.State.choices, read_only=True)
-    failure = serializers.CharField(read_only=True, help_text="Why it failed; empty unless it did.")
-
-
-class NewPrepayment(Strict):
-    amount_micros = serializers.IntegerField(help_text="In whole minor units: 10,000 micros are one cent.")
-    currency = serializers.CharField(max_length=3)
-
-
 class BalanceSerializer(Strict):
     currency = serializers.CharField(read_only=True)
     mode = serializers.ChoiceField(Mode.choices, read_only=True)
     prepaid_micros = serializers.IntegerField(read_only=True, help_text="Paid, and not set aside for a batch.")
     reserved_micros = serializers.IntegerField(read_only=True, help_text="Set aside for batches, and not spent.")
+    refunding_micros = serializers.IntegerField(read_only=True, help_text="On its way back to the organisation.")
 
 
 class Balances(Strict):

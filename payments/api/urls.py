@@ -1,9 +1,17 @@
 from django.urls import path
 
-from payments.api import views
+from payments.api import funding, views
 
 urlpatterns = [
-    path("organisations/<str:id>/prepayments", views.Prepayments.as_view()),
+    path("organisations/<str:id>/prepayments", funding.Prepayments.as_view()),
+    path("organisations/<str:id>/prepayments/<str:prepayment>", funding.OnePrepayment.as_view()),
+    path("organisations/<str:id>/prepayments/<str:prepayment>/secret", funding.PrepaymentSecret.as_view()),
+    path("organisations/<str:id>/refunds", funding.Refunds.as_view()),
+    path("refunds", funding.RefundsToDecide.as_view()),
+    path("refunds/<str:id>/propose", funding.Propose.as_view()),
+    path("refunds/<str:id>/sign", funding.Sign.as_view()),
+    path("refunds/<str:id>/decline", funding.Decline.as_view()),
+    path("refunds/<str:id>/try-original", funding.TryOriginal.as_view()),
     path("organisations/<str:id>/balance", views.Balance.as_view()),
     path("earnings", views.EarningsView.as_view()),
     path("earnings/transfers", views.EarnedTransfers.as_view()),

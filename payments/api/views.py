@@ -10,9 +10,9 @@ from marketplace.api.authentication import person
 from marketplace.api.views import View
 from marketplace.core import replies
 from marketplace.models import ApiKey, Organisation
-from payments import balances, payouts, prepayments
+from payments import balances, payouts
 from payments.api import serializers as say
-from payments.models import Payout, Prepayment, Transfer
+from payments.models import Payout, Transfer
 
 
 class OfOneOrganisation(View):
@@ -20,28 +20,6 @@ class OfOneOrganisation(View):
 
     def organisation(self) -> Organisation:
         return get_object_or_404(Organisation.objects.visible_to(person(self.request)), public_id=self.kwargs["id"])
-
-
-class Prepayments(OfOneOrganisation):
-    counted = "prepayment"
-    serializer_class = say.PrepaymentSerializer
-
-    def get_queryset(self) -> "QuerySet[Prepayment]":
-        return Prepayment.objects.visible_to(person(self.request)).filter(organisation=self.organisation())
-
-    @extend_schema(operation_id="prepayments_list", responses=say.PrepaymentSerializer(many=True))
-    def get(self, request: Request, id: str) -> Response:
-        """What an organisation has paid, or tried to."""
-        return self.page(self.get_queryset())
-
-    @extend_schema(
-        operation_id="prepayments_request", request=say.NewPrepayment, responses={201: say.PrepaymentSerializer}
-    )
-    @replies.once
-    def post(self, request: Request, id: str) -> Response:
-        """Pay for work to come; owners may. A refused payment is an answer too: its state is `failed`."""
-        prepayment = prepayments.request(self.organisation(), person(request), **self.asked(say.NewPrepayment))
-        return self.answer(prepayment, 201)
 
 
 class Balance(OfOneOrganisation):

@@ -27,7 +27,10 @@ class Prepayment(models.Model):
         CHECKOUT = "checkout"  # on a page of the provider
         INTENT = "intent"  # by a program, with the provider's own scripts
 
-    MOVES = {State.REQUESTED: {State.PAID, State.FAILED}}
+    MOVES = {
+        State.REQUESTED: {State.PAID, State.FAILED},
+        State.FAILED: {State.PAID},  # the money came all the same
+    }
 
     public_id = PublicIdField("pre")
     organisation = models.ForeignKey(Organisation, models.PROTECT, related_name="prepayments")
@@ -61,7 +64,12 @@ class Prepayment(models.Model):
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="prepayment_of_provider"),
             models.Index(fields=["charge_id"], condition=~Q(charge_id=""), name="prepayment_of_charge"),
-            models.Index(fields=["id"], condition=Q(state="requested"), name="prepayment_waiting"),
+            models.Index(fields=["id"], condition=Q(state="requested", provider_id=""), name="prepayment_to_ask"),
+            models.Index(
+                fields=["organisation", "currency", "mode", "payable_from"],
+                condition=Q(state="paid"),
+                name="prepayment_payable",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -94,7 +102,7 @@ class Refund(models.Model):
     }
 
     public_id = PublicIdField("ref")
-    prepayment = models.ForeignKey(Prepayment, models.PROTECT, related_name="refunds")
+    prepayment = models.ForeignKey(Prepayment, models.PROTECT, related_name="refunds", db_index=False)
     amount_micros = models.BigIntegerField()
     way = models.CharField(max_length=10, choices=Way, default=Way.ORIGINAL)
     state = models.CharField(max_length=10, choices=State, default=State.REQUESTED)
@@ -102,6 +110,7 @@ class Refund(models.Model):
     proposed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", help_text="By hand: the first.")
     signed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+", help_text="By hand: the second.")
     provider_id = models.CharField(max_length=120, blank=True)
+    reference = models.CharField(max_length=120, blank=True, help_text="By hand: the operator's own for the payment.")
     failure = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, help_text="When the provider was first asked.")
@@ -124,6 +133,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_of_provider"),
             models.Index(fields=["id"], condition=Q(state__in=["proposed", "requested"]), name="refund_waiting"),
+            models.Index(fields=["prepayment", "id"], name="refund_of_prepayment"),
         ]
 
     def __str__(self) -> str:
@@ -131,7 +141,10 @@ class Refund(models.Model):
 
 
 class Dispute(models.Model):
-    """A payer's bank takes back what was prepaid. The organisation is frozen; what its prepayment lacks we lose."""
+    """A payer's bank takes back what was prepaid. The organisation is frozen; what its prepayment lacks we lose.
+
+    A row is made by whatever is heard of first, and booked once the charge is known to be one of our prepayments.
+    """
 
     class State(models.TextChoices):
         OPEN = "open"
@@ -141,21 +154,29 @@ class Dispute(models.Model):
     MOVES = {State.OPEN: {State.WON, State.LOST}}
 
     public_id = PublicIdField("dis")
-    prepayment = models.ForeignKey(Prepayment, models.PROTECT, related_name="disputes")
+    prepayment = models.ForeignKey(
+        Prepayment, models.PROTECT, null=True, related_name="disputes", help_text="Null: not booked yet, or not ours."
+    )
     provider_id = models.CharField(max_length=120, unique=True)
-    amount_micros = models.BigIntegerField()
+    charge_id = models.CharField(max_length=120, blank=True, help_text="The provider's; empty: not heard of yet.")
+    amount_micros = models.BigIntegerField(default=0)
     covered_micros = models.BigIntegerField(default=0, help_text="Of it, what the organisation's prepayment bore.")
     state = models.CharField(max_length=10, choices=State, default=State.OPEN)
     reason = models.CharField(max_length=80, blank=True, help_text="The bank's word for it.")
     opened_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
+    recoveries = models.PositiveIntegerField(default=0, help_text="How often a part was covered later.")
+    told_at = models.DateTimeField(null=True, help_text="When owners and admins were told.")
 
     class Meta:
         constraints = [
             known("dispute", ["open", "won", "lost"]),
             models.CheckConstraint(
-                condition=Q(amount_micros__gt=0, covered_micros__gte=0, covered_micros__lte=F("amount_micros")),
+                condition=Q(amount_micros__gte=0, covered_micros__gte=0, covered_micros__lte=F("amount_micros")),
                 name="dispute_covered_within",
+            ),
+            models.CheckConstraint(
+                condition=Q(prepayment=None) | Q(amount_micros__gt=0), name="dispute_booked_with_amount"
             ),
         ]
         indexes = [
@@ -163,7 +184,9 @@ class Dispute(models.Model):
                 fields=["id"],
                 condition=Q(state__in=["open", "lost"], covered_micros__lt=F("amount_micros")),
                 name="dispute_uncovered",
-            )
+            ),
+            models.Index(fields=["charge_id"], condition=Q(prepayment=None), name="dispute_not_booked"),
+            models.Index(fields=["id"], condition=Q(told_at=None, prepayment__isnull=False), name="dispute_to_tell"),
         ]
 
     def __str__(self) -> str:

@@ -15,6 +15,14 @@ class PrepaymentForm(Form):
     currency = forms.ChoiceField(choices=currencies)
 
 
+class RefundForm(Form):
+    """All that is free, unless an amount is named."""
+
+    prefix = "refund"
+    amount_micros = AmountField(required=False, label="Amount", help_text="Empty: all that is free.")
+    currency = forms.ChoiceField(choices=currencies)
+
+
 class PayoutForm(Form):
     """All of it, unless an amount is named."""
 

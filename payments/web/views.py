@@ -1,52 +1,15 @@
-"""Money of organisations, and payouts to people."""
+"""Payouts to people."""
 
 from django.contrib import messages
-from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import get_object_or_404, redirect, render
+from django.shortcuts import redirect
 
 from marketplace.core import limits
 from marketplace.core.errors import Invalid
 from marketplace.core.money import show
-from marketplace.models import Organisation
-from marketplace.web.edge import action, onward, page_of, person, refusals_in
-from payments import payouts, prepayments
-from payments.models import Account, Prepayment
-from payments.web.forms import PayoutForm, PrepaymentForm
-
-KINDS = (Account.Kind.PREPAID, Account.Kind.RESERVE)
-
-
-@login_required
-def money(request: HttpRequest, organisation: str) -> HttpResponse:
-    """What an organisation has prepaid and reserved, and a form to prepay more."""
-    found = get_object_or_404(Organisation.objects.visible_to(person(request)), public_id=organisation)
-    wanted = {name: request.GET[name] for name in ("amount_micros", "currency") if name in request.GET}
-    form = PrepaymentForm(request.POST or None, initial=wanted)
-    if request.method == "POST" and form.is_valid():
-        with refusals_in(form):
-            limits.spend("prepayment", person(request).pk)
-            paid = prepayments.request(
-                found, person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"]
-            )
-            if paid.state == Prepayment.State.FAILED:
-                messages.error(request, f"The prepayment failed: {paid.failure}")
-            else:
-                messages.success(request, f"{show(paid.amount_micros, paid.currency)} are prepaid.")
-            return onward(request, request.path)
-    accounts = found.accounts.filter(kind__in=KINDS).order_by("currency", "kind", "pk")
-    return render(
-        request,
-        "payments/money.html",
-        {
-            "organisation": found,
-            "form": form,
-            "prepaid": [one for one in accounts if one.kind == Account.Kind.PREPAID],
-            "reserves": [one for one in accounts if one.kind == Account.Kind.RESERVE and one.balance_micros],
-            "prepayments": page_of(request, Prepayment.objects.visible_to(person(request)).filter(organisation=found)),
-            "confirmed": person(request).is_confirmed,
-        },
-    )
+from marketplace.web.edge import action, person
+from payments import payouts
+from payments.web.forms import PayoutForm
 
 
 @action

@@ -5,19 +5,23 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from payments import admin as pages
-from payments import ledger, payouts, prepayments
-from payments.models import Account, Entry, Payout, Prepayment, Reserve
+from payments import disputes, ledger, payouts, prepayments, refunds
+from payments.models import Account, Dispute, Entry, Payout, Prepayment, Refund, Reserve
 from tests import make
 from tests.conftest import signed_in
 from tests.payments import made
 
-MODELS = [Account, Entry, Reserve, Prepayment, Payout]
+MODELS = [Account, Entry, Reserve, Prepayment, Payout, Refund, Dispute]
 
 
 @pytest.fixture
 def as_ada(ada):
     wes, acme = make.user("wes"), make.organisation()
     prepayments.request(acme, make.owner(acme), 1_000_000, "USD")
+    Prepayment.objects.update(paid_at="2001-01-01T00:00Z", charge_id="ch_1")
+    refunds.request(acme, make.owner(acme), 500_000, "USD")
+    disputes.opened("ch_1", "dp_1", 200_000)
+    disputes.opened("ch_of_a_shop", "dp_2", 200_000)
     made.earned(wes, 5_000_000)
     payouts.request(wes)
     return signed_in(ada)
@@ -70,3 +74,22 @@ def test_an_entry_is_found_by_the_beginning_of_its_key(as_ada):
 
 def test_all_of_money_is_in_the_admin():
     assert {model for model in admin.site._registry if model._meta.app_label == "payments"} == set(MODELS)
+
+
+def test_a_refund_by_hand_takes_two_admins(as_ada):
+    def act(client, name):
+        asked = {"action": name, "_selected_action": [Refund.objects.get().pk]}
+        return client.post(page(Refund, "changelist"), asked, follow=True).content.decode()
+
+    assert "an admin proposes it first" in act(as_ada, "sign")
+    assert "done" in act(as_ada, "propose")
+    assert "another admin than the one who proposed it" in act(as_ada, "sign")
+    assert Refund.objects.get().state == "proposed"
+    act(signed_in(make.user("bob", staff=True)), "sign")
+    assert Refund.objects.get().state == "paid"
+
+
+@pytest.mark.parametrize(("action", "state"), [("decline", "declined"), ("try_original", "requested")])
+def test_an_admin_declines_a_refund_or_sends_it_after_all(as_ada, action, state):
+    as_ada.post(page(Refund, "changelist"), {"action": action, "_selected_action": [Refund.objects.get().pk]})
+    assert Refund.objects.get().state == state

@@ -50,7 +50,15 @@ def test_an_owner_prepays_and_sees_it():
     }
     assert rita.get(of(acme, "prepayments")).json() == {"items": [body], "next": None}
     assert rita.get(of(acme, "balance")).json() == {
-        "balances": [{"currency": "USD", "mode": "sandbox", "prepaid_micros": 50_000_000, "reserved_micros": 0}]
+        "balances": [
+            {
+                "currency": "USD",
+                "mode": "sandbox",
+                "prepaid_micros": 50_000_000,
+                "reserved_micros": 0,
+                "refunding_micros": 0,
+            }
+        ]
     }
 
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("_apart_from_the_ledger")
 def _apart_from_the_ledger(_audited):
     """These rows say when they were paid and moved nothing."""
     yield
-    Prepayment.objects.all().update(state="failed")
+    Prepayment.objects.all().update(state="failed", disputed_micros=0)
 
 
 def paid(acme, at, mode="test", currency="USD", **fields):

@@ -9,6 +9,7 @@ from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Entry, Payout
 from tests import make
 from tests.payments import made
+from tests.payments.crash import Crash, crash_at
 from tests.payments.made import USD, balance
 
 UNIT = 1_000_000
@@ -157,24 +158,6 @@ def test_an_unknown_outcome_is_sent_again_under_the_same_key(fault):
     assert Payout.objects.get().state == "paid"
     assert bank.moved == {f"payout:{payout.pk}": 2 * UNIT}
     assert where(user) == (3 * UNIT, 0, 3 * UNIT)
-
-
-class Crash(BaseException):
-    """The process is gone: nothing may catch it."""
-
-
-def crash_at(statement):
-    """Runs of `connection.execute_wrapper` that end at the n-th statement."""
-    seen = 0
-
-    def wrapper(execute, *args):
-        nonlocal seen
-        seen += 1
-        if seen == statement:
-            raise Crash
-        return execute(*args)
-
-    return connection.execute_wrapper(wrapper)
 
 
 @on_its_own
