@@ -48,6 +48,17 @@ def number(name: str, default: int, least: int = 0, most: int = 2**31) -> int:
     return int(value)
 
 
+def countries(name: str, default: str) -> dict[str, frozenset[str]]:
+    """Currencies by country, read from words as `US:USD CH:CHF+EUR`."""
+    found = {}
+    for word in words(name, default):
+        country, _, currencies = word.partition(":")
+        if not re.fullmatch(r"[A-Z]{2}", country) or not re.fullmatch(r"[A-Z]{3}(\+[A-Z]{3})*", currencies):
+            raise ImproperlyConfigured(f"{name}: {word!r}: expected a country and its currencies, as CH:CHF+EUR")
+        found[country] = frozenset(currencies.split("+"))
+    return found
+
+
 def database(url: str) -> dict[str, Any]:
     """Django's settings for `postgresql://user:password@host:port/name?option=value`."""
     parts = urlsplit(url)

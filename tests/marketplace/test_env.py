@@ -38,6 +38,14 @@ def test_one_of_some_words_is_read_strictly(monkeypatch):
         env.one_of("THING", "lines", "json")
 
 
+def test_countries_and_their_currencies_are_read_strictly(monkeypatch):
+    assert env.countries("THING", "US:USD CH:CHF+EUR") == {"US": {"USD"}, "CH": {"CHF", "EUR"}}
+    for wrong in ("US", "us:USD", "US:", "US:USD+", "USD:US"):
+        monkeypatch.setenv("THING", wrong)
+        with pytest.raises(ImproperlyConfigured, match="THING"):
+            env.countries("THING", "")
+
+
 def test_a_database_address_is_taken_apart():
     found = env.database("postgresql://ann:s%40cret@db.example:5433/hands?sslmode=require")
     assert (found["USER"], found["PASSWORD"], found["HOST"], found["PORT"]) == ("ann", "s@cret", "db.example", "5433")
