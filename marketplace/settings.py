@@ -63,6 +63,7 @@ FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in b
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
 FIRST_PAYOUT_MOST_MICROS = env.number("FIRST_PAYOUT_MOST_MICROS", 200_000_000, most=10**12)
+PAYOUT_REVIEWED_WITHIN_DAYS = env.number("PAYOUT_REVIEWED_WITHIN_DAYS", 3, least=1, most=90)  # as we say; no limit
 NEW_PAYEE_DAYS = env.number("NEW_PAYEE_DAYS", 30, most=3650)
 PAYOUTS_A_DAY_MOST_MICROS = env.number("PAYOUTS_A_DAY_MOST_MICROS", 500_000_000, most=10**12)
 HOLD_MOST_DAYS = env.number("HOLD_MOST_DAYS", 30, least=1, most=365)
@@ -123,6 +124,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "letter": (env.number("LETTERS_AN_HOUR", 5), 3600),  # to an address
     "prepayment": (env.number("PREPAYMENTS_AN_HOUR", 60), 3600),  # by a person, as those below
     "payout": (env.number("PAYOUTS_AN_HOUR", 30), 3600),
+    "payout-account": (env.number("PAYOUT_ACCOUNT_LINKS_AN_HOUR", 30), 3600),
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
     "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
@@ -238,6 +240,8 @@ SWEEPS = {
     "tasks.jobs.review_grants": 60,
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
+    "payments.jobs.scheduled_payouts": 60,
+    "payments.jobs.payout_accounts": 60,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

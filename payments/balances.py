@@ -17,7 +17,7 @@ MONTHS = """
 SELECT date_trunc('month', t.created_at AT TIME ZONE 'UTC')::date, sum(t.amount_micros)::bigint,
        (SELECT count(*) FROM newest) = %(most)s
 FROM newest t JOIN payments_entry e ON e.id = t.entry_id
-WHERE e.kind <> 'payout_failed'  -- what came back was earned before
+WHERE e.kind NOT IN ('payout_failed', 'payout_reversed')  -- what came back was earned before
 GROUP BY 1 ORDER BY 1 DESC
 """
 NEWEST = """WITH newest AS MATERIALIZED (
@@ -98,10 +98,11 @@ def of_user(user: User) -> list[Earning]:
     states = Payout.State
     found = []
     for account in user.accounts.filter(kind=Account.Kind.EARNINGS).order_by("currency", "mode"):
-        paid, waiting, failed = (
+        paid, requested, in_review, failed, reversed_ = (
             payouts.get((account.currency, account.mode, state), 0)
-            for state in (states.PAID, states.REQUESTED, states.FAILED)
+            for state in (states.PAID, states.REQUESTED, states.REVIEW, states.FAILED, states.REVERSED)
         )
-        earned = account.credits_micros - failed  # what a failed payout put back was credited a second time
+        earned = account.credits_micros - failed - reversed_  # what a payout put back was credited a second time
+        waiting = requested + in_review
         found.append(Earning(account.currency, account.mode, earned, paid, waiting, account.balance_micros))
     return found
