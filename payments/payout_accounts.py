@@ -137,7 +137,8 @@ def close(user: User) -> list[Payout]:
         if payouts.available_micros(user, currency, settings.MODE):
             with suppress(payouts.PayoutAccountNeeded), transaction.atomic():
                 last.append(payouts.request(user, currency=currency, least_micros=1))
-    if account := of(user):
+    if found := of(user):
+        account = PayoutAccount.objects.select_for_update(no_key=True).get(pk=found.pk)
         states.move(account, PayoutAccount.State.CLOSED)
         audit.record(user, "close", account)
     return last
