@@ -112,7 +112,9 @@ def look_again(limit: int = 50, *, through: Gateway | None = None, at: datetime 
     for account in chosen:
         if time.monotonic() - began > STEP_S:
             return True
-        PayoutAccount.objects.filter(pk=account.pk).update(due_at=at + _until_next(account, at))
+        PayoutAccount.objects.filter(pk=account.pk).update(
+            due_at=at + _until_next(account.state, at - account.created_at)
+        )
         try:
             make(account.pk, through=through)
         except Exception:
@@ -168,7 +170,8 @@ def _note(pk: int, told: AccountState, began_at: datetime) -> PayoutAccount:
     account.missing, account.identity, account.seen_at = list(told.missing), told.identity, began_at
     account.save(update_fields=["missing", "identity", "seen_at"])
     if told.state != before:
-        states.move(account, told.state, due_at=began_at + _until_next(account, began_at))
+        age = began_at - account.created_at
+        states.move(account, told.state, due_at=began_at + _until_next(told.state, age))
         audit.record(None, "look", account, before=before, state=told.state)
     return account
 
@@ -182,9 +185,8 @@ def _refused(account: PayoutAccount, why: str) -> PayoutAccount:
     return account
 
 
-def _until_next(account: PayoutAccount, at: datetime) -> timedelta:
+def _until_next(state: str, age: timedelta) -> timedelta:
     """How long until the provider is asked again without a cause."""
-    age = at - account.created_at
-    if account.state == PayoutAccount.State.NEW:
+    if state == PayoutAccount.State.NEW:
         return min(max(age, SOON), DAY / 24)  # each wait as long as all before
-    return DAY / 24 if account.state in UNFINISHED and age < 7 * DAY else DAY
+    return DAY / 24 if state in UNFINISHED and age < 7 * DAY else DAY
