@@ -335,6 +335,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ExampleKindEnum": "marketplace.models.GuidelineExample.Kind",
         "MoneyStateEnum": "payments.models.Payout.State",
+        "PayoutScheduleEnum": "payments.models.PayoutSchedule.Every",
         "ConversationStateEnum": "tasks.models.Conversation.State",
         "ReportStateEnum": "tasks.models.Report.State",
         "ReasonCodeEnum": "tasks.models.Decision.Reason",

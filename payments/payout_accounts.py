@@ -6,15 +6,17 @@ read from the provider itself, so that its messages may come twice, late or in a
 
 import logging
 import time
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
+from django.urls import reverse
 
 from marketplace import audit
 from marketplace.core import clock, jobs, states
-from marketplace.core.errors import Conflict, Forbidden, Invalid
+from marketplace.core.errors import Conflict, DomainError, Forbidden, Invalid
 from marketplace.models import User
 from payments import gateway, holds, payouts
 from payments.gateway import AccountState, Gateway
@@ -24,6 +26,10 @@ STEP_S = 45  # a step of the sweep ends then
 SOON, DAY = timedelta(minutes=1), timedelta(days=1)
 UNFINISHED = [PayoutAccount.State.INCOMPLETE, PayoutAccount.State.RESTRICTED]
 log = logging.getLogger(__name__)
+
+
+class ProviderSilent(Conflict):
+    title = "The payment provider does not answer now"
 
 
 def of(user: User) -> PayoutAccount | None:
@@ -74,15 +80,27 @@ def make(pk: int, *, through: Gateway | None = None) -> PayoutAccount:
     return look(account, through=through)
 
 
-def onboarding_url(account: PayoutAccount, back_url: str, again_url: str, *, through: Gateway | None = None) -> str:
+def onboarding_url(account: PayoutAccount, *, through: Gateway | None = None) -> str:
     """A fresh link to where the provider asks for the person's details; it works once, so it is never kept.
 
-    raises  Conflict  the provider did not make the account, or it is closed
+    raises  Conflict        the provider did not make the account, or it is closed
+            ProviderSilent  it could not be asked
     """
-    account = account if account.provider_id else make(account.pk, through=through)
-    if account.state == PayoutAccount.State.CLOSED:
-        raise Conflict(f"this account is closed. {account.refusal}".strip())
-    return (through or gateway.current()).onboarding_url(account, back_url, again_url)
+    with _heard():
+        account = account if account.provider_id else make(account.pk, through=through)
+        if account.state == PayoutAccount.State.CLOSED:
+            raise Conflict(f"this account is closed. {account.refusal}".strip())
+        back, again = (settings.SITE_URL + reverse(f"payout-account-{name}") for name in ("back", "onward"))
+        return (through or gateway.current()).onboarding_url(account, back, again)
+
+
+def look_now(account: PayoutAccount, *, through: Gateway | None = None) -> PayoutAccount:
+    """See how an account stands now, for a person who waits for it; it is made where it was not.
+
+    raises  ProviderSilent  it could not be asked
+    """
+    with _heard():
+        return make(account.pk, through=through)
 
 
 def refresh(provider_id: str, *, through: Gateway | None = None) -> PayoutAccount | None:
@@ -156,6 +174,18 @@ def erase(user: User) -> None:
     own.update(missing=[], identity="", refusal="")
 
 
+@contextmanager
+def _heard() -> Iterator[None]:
+    """Tell the person who waits that the provider could not be asked; what was begun is asked again by the sweep."""
+    try:
+        yield
+    except DomainError:
+        raise
+    except Exception as error:
+        log.exception("the provider could not be asked about a payout account")
+        raise ProviderSilent("the payment provider does not answer now; try again in a minute") from error
+
+
 @transaction.atomic
 def _note(pk: int, told: AccountState, began_at: datetime) -> PayoutAccount:
     """Write what the provider said, unless it was asked later for what is written.
@@ -167,7 +197,8 @@ def _note(pk: int, told: AccountState, began_at: datetime) -> PayoutAccount:
     if account.state == PayoutAccount.State.CLOSED or (account.seen_at and account.seen_at > began_at):
         return account
     before = account.state
-    account.missing, account.identity, account.seen_at = list(told.missing), told.identity, began_at
+    account.missing, account.seen_at = list(told.missing), began_at
+    account.identity = told.identity or account.identity  # it is told while people can be paid there
     account.save(update_fields=["missing", "identity", "seen_at"])
     if told.state != before:
         age = began_at - account.created_at

@@ -38,6 +38,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "notices": lambda here: here.notice.public_id,
     "organisations": lambda here: here.organisation.public_id,
     "payouts": lambda here: here.payout.public_id,
+    "payout-reviews": lambda here: here.reviewed.public_id,
     "projects": lambda here: here.project.public_id,
     "questions": lambda here: here.conversation.public_id,
     "reports": lambda here: here.report.public_id,
@@ -73,7 +74,7 @@ WHOSE = {  # all others: "rita"
         ),
         "wes",
     ),
-    **dict.fromkeys(("appeals", "reports", "credential-requests"), "ada"),
+    **dict.fromkeys(("appeals", "reports", "credential-requests", "payout-reviews"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -113,6 +114,11 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
+    "POST /api/v1/payout-account": lambda here: {"country": "US"},
+    "PUT /api/v1/payout-account/schedule": lambda here: {"every": "weekly"},
+    "POST /api/v1/payout-reviews/%(id)s/refuse": lambda here: {"reason": "No."},
+    "POST /earnings/account/": lambda here: {"country": "US"},
+    "POST /earnings/account/schedule": lambda here: {"every": "weekly"},
     "POST /api/v1/work/decisions/%(id)s/appeal": lambda here: {"statement": "It is one."},
     "POST /api/v1/work/decisions/%(id)s/statements": lambda here: {"statement": "It is one."},
     "POST /api/v1/organisations/%(id)s/decisions": lambda here: {

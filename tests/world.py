@@ -6,7 +6,7 @@ from datetime import timedelta
 from marketplace import accounts, guidelines, lessons
 from marketplace.core import clock
 from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
-from payments import payouts
+from payments import payout_accounts, payouts
 from payments.models import Payout
 from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
 from tasks.models import Answer, Appeal, Assignment, Batch, Cohort, Conversation, Decision, Message, Report, Rule
@@ -43,6 +43,7 @@ class World:
     decision: Decision  # Wes has not contested it
     appeal: Appeal  # Wes's, against another decision
     payout: Payout  # Wes's
+    reviewed: Payout  # Wes's, an admin looks at it first
     conversation: Conversation  # Wes asked, Rita answered, Wes wrote again; nobody has read it
     message: Message  # Wes's first in it
     report: Report  # Wes's, about a task
@@ -60,7 +61,16 @@ class World:
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
-        page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes), self.report, self.notice]
+        page = [
+            self.lease,
+            self.practice,
+            self.payout,
+            self.reviewed,
+            self.wes,
+            profiles.of(self.wes),
+            self.report,
+            self.notice,
+        ]
         page += [self.credential_request]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
         page_marks = [row.public_id for row in page] + [self.wes.email]
@@ -89,6 +99,7 @@ def made_by_everybody() -> World:
     answers = list(first.answers.select_related("task", "batch", "assignment").order_by("position"))
     refused, contested = (decisions.reject(answer, rita, "wrong", "No.") for answer in answers[:2])
     made.earned(wes, 9_000_000)
+    payout_accounts.make(payout_accounts.open(wes, "US").pk)
     for name in ("rosa", "max", "olga", "sam"):
         profiles.of(make.user(name))
     for person in (rita, ada):
@@ -134,6 +145,7 @@ def made_by_everybody() -> World:
         credential=nurse,
         credential_request=credentials.ask(worker, nurse, "I am one."),
         payout=payouts.request(wes, 2_000_000),
+        reviewed=_in_review(wes),
         conversation=asked,
         message=asked.messages.order_by("pk")[0],
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
@@ -153,3 +165,10 @@ def _session(project: Project, rita: User, worker: Worker) -> Cohort:
     cohorts.begin(cohort, rita)
     cohorts.join(cohort, worker)
     return cohort
+
+
+def _in_review(user: User) -> Payout:
+    """A payout that an admin looks at first; play money needs none, so it is told."""
+    payout = payouts.request(user, 1_000_000)
+    Payout.objects.filter(pk=payout.pk).update(state=Payout.State.REVIEW, review_because="The first one.")
+    return Payout.objects.get(pk=payout.pk)

@@ -1,5 +1,6 @@
 """Money of organisations, and payouts to people."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -11,7 +12,7 @@ from marketplace.core.money import show
 from marketplace.models import Organisation
 from marketplace.web.edge import action, onward, page_of, person, refusals_in
 from payments import payouts, prepayments
-from payments.models import Account, Prepayment
+from payments.models import Account, Payout, Prepayment
 from payments.web.forms import PayoutForm, PrepaymentForm
 
 KINDS = (Account.Kind.PREPAID, Account.Kind.RESERVE)
@@ -56,5 +57,10 @@ def request_payout(request: HttpRequest) -> HttpResponse:
         raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
     limits.spend("payout", person(request).pk)
     payout = payouts.request(person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"])
-    messages.success(request, f"{show(payout.amount_micros, payout.currency)} are on their way to you.")
+    amount = show(payout.amount_micros, payout.currency)
+    if payout.state == Payout.State.REVIEW:
+        days = settings.PAYOUT_REVIEWED_WITHIN_DAYS
+        messages.info(request, f"{amount} are requested. An admin looks at it first, within {days} days.")
+    else:
+        messages.success(request, f"{amount} are on their way to you.")
     return redirect("earnings")

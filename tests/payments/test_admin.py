@@ -6,12 +6,12 @@ from django.urls import reverse
 
 from payments import admin as pages
 from payments import ledger, payouts, prepayments
-from payments.models import Account, Entry, Payout, Prepayment, Reserve
+from payments.models import Account, Entry, Payout, PayoutAccount, Prepayment, Reserve
 from tests import make
 from tests.conftest import signed_in
 from tests.payments import made
 
-MODELS = [Account, Entry, Reserve, Prepayment, Payout]
+MODELS = [Account, Entry, Reserve, Prepayment, Payout, PayoutAccount]
 
 
 @pytest.fixture
@@ -19,6 +19,7 @@ def as_ada(ada):
     wes, acme = make.user("wes"), make.organisation()
     prepayments.request(acme, make.owner(acme), 1_000_000, "USD")
     made.earned(wes, 5_000_000)
+    made.paid_to(wes)
     payouts.request(wes)
     return signed_in(ada)
 
@@ -70,3 +71,61 @@ def test_an_entry_is_found_by_the_beginning_of_its_key(as_ada):
 
 def test_all_of_money_is_in_the_admin():
     assert {model for model in admin.site._registry if model._meta.app_label == "payments"} == set(MODELS)
+
+
+# Payouts that an admin looks at first
+
+
+def in_review(user):
+    made.earned(user, 3_000_000)
+    payout = payouts.request(user, 2_000_000)
+    Payout.objects.filter(pk=payout.pk).update(state="review", review_because="the first payouts of a new payee")
+    return payout
+
+
+def verdict(client, payout, **said):
+    text = client.post(page(Payout, "change", payout.pk), said, follow=True).content.decode()
+    payout.refresh_from_db()
+    return text
+
+
+def test_an_admin_sees_why_and_who_else_is_paid_there_and_lets_it_go(as_ada, sam):
+    payout = in_review(sam)
+    account = made.paid_to(sam, mode="sandbox", identity="same place")
+    Payout.objects.filter(pk=payout.pk).update(account=account)
+    kin = made.paid_to(make.user("kin"), identity="same place")
+    text = as_ada.get(page(Payout, "change", payout.pk)).content.decode()
+    assert "the first payouts of a new payee" in text
+    assert kin.user.public_id in text
+    assert "It is sent." in verdict(as_ada, payout, verdict="let_go")
+    assert (payout.state, payout.reviewed_by.email) == ("requested", "ada@example.org")
+
+
+def test_an_admin_refuses_with_a_reason_or_not_at_all(as_ada, sam):
+    payout = in_review(sam)
+    assert "Choose a verdict" in verdict(as_ada, payout)
+    assert "say why" in verdict(as_ada, payout, verdict="refuse", reason=" ")
+    assert payout.state == "review"
+    assert "back in the earnings" in verdict(as_ada, payout, verdict="refuse", reason="It is not yours.")
+    assert (payout.state, payout.failure) == ("failed", "It is not yours.")
+
+
+def test_nobody_lets_their_own_go(as_ada, ada):
+    payout = in_review(ada)
+    assert "another admin" in verdict(as_ada, payout, verdict="let_go")
+    assert payout.state == "review"
+
+
+def test_who_is_no_admin_reviews_nothing(sam, wes):
+    payout = in_review(wes)
+    assert signed_in(sam).post(page(Payout, "change", payout.pk), {"verdict": "let_go"}).status_code == 302
+    payout.refresh_from_db()
+    assert payout.state == "review"
+
+
+def test_play_money_is_shown_and_not_sent_once_there_is_a_key(as_ada, sam, settings):
+    payout = in_review(sam)
+    settings.MODE = "live"
+    assert "moves other money now" in as_ada.get(page(Payout, "change", payout.pk)).content.decode()
+    assert "not paid here any more" in verdict(as_ada, payout, verdict="let_go")
+    assert payout.state == "review"

@@ -14,7 +14,7 @@ from payments.models import Payout, PayoutAccount, PayoutSchedule
 from payments.payouts import PayoutAccountNeeded
 from tests import make
 from tests.payments import made
-from tests.payments.bank import Bank
+from tests.payments.payer import Bank
 
 UNIT = 1_000_000
 on_its_own = pytest.mark.django_db(transaction=True)
@@ -98,7 +98,7 @@ def test_a_refused_account_is_closed_and_another_can_be_opened(wes):
     assert (account.state, account.refusal) == ("closed", "the account is closed")
     assert payout_accounts.of(wes) is None
     with pytest.raises(Conflict, match="the account is closed"):
-        payout_accounts.onboarding_url(account, "back", "again", through=Bank())
+        payout_accounts.onboarding_url(account, through=Bank())
     assert opened(wes, "DE").country == "DE"
 
 
@@ -108,9 +108,9 @@ def test_a_refused_account_is_closed_and_another_can_be_opened(wes):
 @on_its_own
 def test_each_link_is_a_fresh_one_and_kept_nowhere(wes):
     account, bank = opened(wes), Bank()
-    first = payout_accounts.onboarding_url(account, "back", "again", through=bank)
+    first = payout_accounts.onboarding_url(account, through=bank)
     account.refresh_from_db()
-    second = payout_accounts.onboarding_url(account, "back", "again", through=bank)
+    second = payout_accounts.onboarding_url(account, through=bank)
     assert first != second
     assert account.provider_id, "it is made where the job was not faster"
     assert not [row for row in PayoutAccount.objects.values() if "provider.example" in str(row)]
@@ -199,7 +199,7 @@ def test_play_money_is_ready_at_once(wes, settings):
     account = opened(wes)
     jobs.make_payout_account(account.pk)
     assert seen(account) == ("ready", [])
-    assert payout_accounts.onboarding_url(account, "/back/", "/again/") == "/back/"
+    assert payout_accounts.onboarding_url(account) == f"{settings.SITE_URL}/earnings/account/back"
 
 
 # Closing

@@ -14,8 +14,8 @@ from payments.models import Account, Entry, Payout
 from payments.payouts import PayoutAccountNeeded
 from tests import make
 from tests.payments import made
-from tests.payments.bank import Bank
 from tests.payments.made import USD, balance
+from tests.payments.payer import Bank
 
 UNIT = 1_000_000
 on_its_own = pytest.mark.django_db(transaction=True)  # no transaction of the test's is open around the call

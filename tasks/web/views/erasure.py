@@ -36,7 +36,7 @@ def erase(request: HttpRequest) -> HttpResponse:
         "blocked": [one for one in found if one.code != "rest"],
         "codes": {one.code for one in found},
         "leases": erasure.open_leases(user).select_related("project")[: erasure.LISTED],
-        "earnings": [one for one in balances.of_user(user) if one.available_micros >= settings.PAYOUT_LEAST_MICROS],
+        "earnings": [one for one in balances.of_user(user) if one.mode == settings.MODE and one.available_micros],
         "years": settings.PAY_RECORDS_YEARS,
     }
     return render(request, "tasks/erase.html", facts)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, Sum
@@ -17,6 +18,7 @@ from tasks import appeals
 from tasks.models import Answer, Appeal, Assignment, Decision
 from tasks.web import shown
 from tasks.web.forms import ContestForm
+from tasks.web.views.payout_account import standing
 from workers import profiles
 
 SHOWN = 20
@@ -114,6 +116,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
             "form": PayoutForm(initial={"currency": account.currency}, auto_id=f"id_{account.currency}_%s"),
         }
         for account in accounts
+        if account.mode == settings.MODE
     ]
     return render(
         request,
@@ -125,6 +128,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
             "moves": page_of(request, _moves(accounts)),
             "payouts": user.payouts.order_by("-pk")[:SHOWN],
             "confirmed": user.is_confirmed,
+            **standing(user),
         },
     )
 
