@@ -104,7 +104,7 @@ def test_an_admin_sees_why_and_who_else_is_paid_there_and_lets_it_go(as_ada, sam
 def test_an_admin_refuses_with_a_reason_or_not_at_all(as_ada, sam):
     payout = in_review(sam)
     assert "Choose a verdict" in verdict(as_ada, payout)
-    assert "say why" in verdict(as_ada, payout, verdict="refuse", reason=" ")
+    assert "Say why" in verdict(as_ada, payout, verdict="refuse", reason=" ")
     assert payout.state == "review"
     assert "back in the earnings" in verdict(as_ada, payout, verdict="refuse", reason="It is not yours.")
     assert (payout.state, payout.failure) == ("failed", "It is not yours.")
@@ -112,7 +112,7 @@ def test_an_admin_refuses_with_a_reason_or_not_at_all(as_ada, sam):
 
 def test_nobody_lets_their_own_go(as_ada, ada):
     payout = in_review(ada)
-    assert "another admin" in verdict(as_ada, payout, verdict="let_go")
+    assert "Another admin" in verdict(as_ada, payout, verdict="let_go")
     assert payout.state == "review"
 
 
