@@ -58,6 +58,7 @@ def write_json(user: User) -> Iterator[bytes]:
         "notices": _notices(user),
         "money": money(user),
         "payouts": _payouts(user),
+        "payout_accounts": _payout_accounts(user),
         "records_from_elsewhere": _foreign(worker),
     }
     encoder = msgspec.json.Encoder()
@@ -231,6 +232,12 @@ def _notices(user: User) -> Iterator[Row]:
 def _payouts(user: User) -> Iterator[Row]:
     return _plain(
         user.payouts.all(), "public_id", "amount_micros", "currency", "mode", "state", "failure", "created_at"
+    )
+
+
+def _payout_accounts(user: User) -> Iterator[Row]:
+    return _plain(
+        user.payout_accounts.all(), "provider_id", "mode", "state", "country", "missing", "created_at", "seen_at"
     )
 
 
