@@ -209,6 +209,13 @@ def test_who_deletes_their_account_is_paid_less_than_the_least_first(wes):
     assert "A payout is on its way to you" in client.get(reverse("erase")).content.decode()
 
 
+def test_who_deletes_their_account_and_cannot_be_paid_says_where_first(wes, provider):
+    made.owed(wes, 550_000)
+    page = signed_in(wes).get(reverse("erase")).content.decode()
+    assert "Say where I am paid" in page
+    assert reverse("payout-account-close") not in page
+
+
 def test_where_they_are_paid_is_in_what_people_take_along(wes):
     made.paid_to(wes)
     taken = json.loads(b"".join(person.write_json(wes)))
