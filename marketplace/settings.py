@@ -73,6 +73,7 @@ FUNDING_HOLD_DAYS = env.number("FUNDING_HOLD_DAYS", 7, most=365)  # what a new o
 REFUND_WITHIN_DAYS = env.number("REFUND_WITHIN_DAYS", 180, least=1, most=3650)  # later by hand
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
 FIRST_PAYOUT_MOST_MICROS = env.number("FIRST_PAYOUT_MOST_MICROS", 200_000_000, most=10**12)
+PAYOUT_REVIEWED_WITHIN_DAYS = env.number("PAYOUT_REVIEWED_WITHIN_DAYS", 3, least=1, most=90)  # as we say; no limit
 NEW_PAYEE_DAYS = env.number("NEW_PAYEE_DAYS", 30, most=3650)
 PAYOUTS_A_DAY_MOST_MICROS = env.number("PAYOUTS_A_DAY_MOST_MICROS", 500_000_000, most=10**12)
 HOLD_MOST_DAYS = env.number("HOLD_MOST_DAYS", 30, least=1, most=365)
@@ -134,6 +135,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "prepayment": (env.number("PREPAYMENTS_AN_HOUR", 60), 3600),  # by a person, as those below
     "refund": (env.number("REFUNDS_AN_HOUR", 30), 3600),
     "payout": (env.number("PAYOUTS_AN_HOUR", 30), 3600),
+    "payout-account": (env.number("PAYOUT_ACCOUNT_LINKS_AN_HOUR", 30), 3600),
     "publish": (env.number("PUBLISHED_AN_HOUR", 120), 3600),
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
     "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
@@ -260,6 +262,8 @@ SWEEPS = {
     "payments.jobs.refunds": 5,
     "payments.jobs.disputes": 5,
     "tasks.jobs.tell_of_disputes": 5,
+    "payments.jobs.scheduled_payouts": 60,
+    "payments.jobs.payout_accounts": 60,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
@@ -357,6 +361,7 @@ SPECTACULAR_SETTINGS = {
         "PrepaymentWayEnum": "payments.models.Prepayment.Way",
         "RefundStateEnum": "payments.models.Refund.State",
         "RefundWayEnum": "payments.models.Refund.Way",
+        "PayoutScheduleEnum": "payments.models.PayoutSchedule.Every",
         "ConversationStateEnum": "tasks.models.Conversation.State",
         "ReportStateEnum": "tasks.models.Report.State",
         "ReasonCodeEnum": "tasks.models.Decision.Reason",

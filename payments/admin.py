@@ -2,20 +2,36 @@
 
 from typing import Any, cast
 
-from django.contrib import admin
+from django.conf import settings
+from django.contrib import admin, messages
 from django.core.paginator import Paginator
 from django.db import models
 from django.forms import BaseInlineFormSet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 from django.utils.functional import cached_property
 
 from marketplace.admin import ReadOnly
 from marketplace.core import money
 from marketplace.core.errors import DomainError
-from payments import refunds
-from payments.models import Account, Dispute, Entry, Payout, Prepayment, Refund, Reserve, ReserveLine, Transfer
+from marketplace.models import User
+from payments import holds, payouts, refunds
+from payments.models import (
+    Account,
+    Dispute,
+    Entry,
+    Payout,
+    PayoutAccount,
+    Prepayment,
+    Refund,
+    Reserve,
+    ReserveLine,
+    Transfer,
+)
 
 COUNT_MOST = 5_000  # rows that a list pages through; what lies further is found by searching
+SHOWN = 20
 INLINE_MOST = 200  # transfers shown of one entry; a settlement has thousands
 
 
@@ -112,11 +128,23 @@ class PrepaymentAdmin(LedgerAdmin):
 
 @admin.register(Payout)
 class PayoutAdmin(LedgerAdmin):
-    list_display = ["public_id", "user", "amount", "state", "mode", "created_at"]
+    list_display = ["public_id", "user", "amount", "state", "mode", "created_at", "tries", "due_at", "trouble"]
     list_filter = ["state", "mode"]
     list_select_related = ["user"]
     search_fields = ["public_id__exact", "user__public_id__exact", "provider_id__exact"]
     search_help_text = "Public id of a payout or a person, or the provider's id"
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show a payout; one in review, with what is known of its person, or settle it with the verdict sent."""
+        waiting = Payout.objects.filter(state=Payout.State.REVIEW).select_related("user", "account")
+        payout = waiting.filter(pk=int(object_id)).first() if object_id.isdecimal() else None
+        if payout is None or not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        if request.method == "POST":
+            _review(request, payout)
+            return redirect(request.path)
+        context = {**self.admin_site.each_context(request), "opts": self.opts, "title": f"Payout {payout}"}
+        return TemplateResponse(request, "admin/payments/payout/review.html", {**context, **_known_of(payout)})
 
 
 class ToDecide(LedgerAdmin):
@@ -183,3 +211,47 @@ class DisputeAdmin(LedgerAdmin):
     @admin.display(description="of it prepaid")
     def covered(self, row: Dispute) -> str:
         return money.show(row.covered_micros, row.prepayment.currency) if row.prepayment else ""
+
+
+@admin.register(PayoutAccount)
+class PayoutAccountAdmin(LedgerAdmin):
+    list_display = ["id", "user", "mode", "state", "country", "seen_at", "due_at"]
+    list_filter = ["state", "mode"]
+    list_select_related = ["user"]
+    search_fields = ["user__public_id__exact", "provider_id__exact"]
+    search_help_text = "Public id of a person, or the provider's id"
+
+
+def _known_of(payout: Payout) -> dict[str, Any]:
+    """What an admin looks at before a payout is sent."""
+    others = payout.user.payouts.exclude(pk=payout.pk).order_by("-pk")
+    kin = PayoutAccount.objects.none()
+    if payout.account and payout.account.identity:
+        same = PayoutAccount.objects.filter(identity=payout.account.identity)
+        kin = same.exclude(user=payout.user_id).select_related("user").order_by("-pk")
+    earnings = payout.user.accounts.filter(kind=Account.Kind.EARNINGS, currency=payout.currency, mode=payout.mode)
+    earned = Transfer.objects.filter(credit__in=list(earnings)).select_related("entry", "debit__reserve__project")
+    return {
+        "payout": payout,
+        "others": others[:SHOWN],
+        "kin": kin[:SHOWN],
+        "earned": earned.order_by("-pk")[:SHOWN],
+        "hold": holds.in_force(payout.user),
+        "may": payout.mode == settings.MODE,
+    }
+
+
+def _review(request: HttpRequest, payout: Payout) -> None:
+    by = cast(User, request.user)
+    try:
+        match request.POST.get("verdict"):
+            case "let_go":
+                payouts.let_go(payout, by)
+                messages.success(request, "It is sent.")
+            case "refuse":
+                payouts.refuse(payout, by, request.POST.get("reason", ""))
+                messages.success(request, "It is back in the earnings.")
+            case _:
+                messages.error(request, "Choose a verdict.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)

@@ -18,7 +18,7 @@ MONTHS = """
 SELECT date_trunc('month', t.created_at AT TIME ZONE 'UTC')::date, sum(t.amount_micros)::bigint,
        (SELECT max(found) FROM newest) = %(most)s
 FROM newest t JOIN payments_entry e ON e.id = t.entry_id
-WHERE e.kind NOT IN ('payout_failed', 'maturity')  -- what came back, or may be paid out by now, was earned before
+WHERE e.kind NOT IN ('payout_failed', 'payout_reversed', 'maturity')  -- what came back, or matured, was earned before
 GROUP BY 1 ORDER BY 1 DESC
 """
 NEWEST = """WITH newest AS MATERIALIZED (
@@ -116,15 +116,16 @@ def of_user(user: User) -> list[Earning]:
     states = Payout.State
     found = []
     for (currency, mode), accounts in _owed(user).items():
-        paid, waiting, failed = (
-            payouts.get((currency, mode, state), 0) for state in (states.PAID, states.REQUESTED, states.FAILED)
+        paid, requested, in_review, failed, reversed_ = (
+            payouts.get((currency, mode, state), 0)
+            for state in (states.PAID, states.REQUESTED, states.REVIEW, states.FAILED, states.REVERSED)
         )
         credited = sum(one.credits_micros for one in accounts if one.kind == Account.Kind.EARNINGS)
         balance = sum(one.balance_micros for one in accounts if one.kind == Account.Kind.EARNINGS)
         pending = _pending(accounts)
-        # what a failed payout put back was credited a second time; what is payable by now is no longer pending
-        earned = credited - failed + sum(row.amount_micros for row in pending)
-        found.append(Earning(currency, mode, earned, paid, waiting, balance, pending))
+        # what a payout put back was credited a second time; what is payable by now is no longer pending
+        earned = credited - failed - reversed_ + sum(row.amount_micros for row in pending)
+        found.append(Earning(currency, mode, earned, paid, requested + in_review, balance, pending))
     return found
 
 

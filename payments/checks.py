@@ -76,18 +76,21 @@ CHECKS = {
         WHERE moved <> CASE state WHEN 'paid' THEN amount_micros ELSE 0 END
         ORDER BY id""",
     "payout {id} is {state}, of {amount} micros; its entries moved {reserved} on, {paid} out and {returned} back": """
-        SELECT id, state, amount_micros AS amount, reserved, paid, returned FROM payments_payout
+        SELECT id, state, amount_micros AS amount, reserved, paid, returned + reversed AS returned FROM payments_payout
         CROSS JOIN LATERAL (
             SELECT coalesce(sum(transfer.amount_micros) FILTER (WHERE entry.kind = 'payout'), 0) AS reserved,
                    coalesce(sum(transfer.amount_micros) FILTER (WHERE entry.kind = 'payout_paid'), 0) AS paid,
-                   coalesce(sum(transfer.amount_micros) FILTER (WHERE entry.kind = 'payout_failed'), 0) AS returned
+                   coalesce(sum(transfer.amount_micros) FILTER (WHERE entry.kind = 'payout_failed'), 0) AS returned,
+                   coalesce(sum(transfer.amount_micros) FILTER (WHERE entry.kind = 'payout_reversed'), 0) AS reversed
             FROM payments_entry entry
             JOIN payments_transfer transfer ON transfer.entry_id = entry.id
             WHERE entry.key = ANY (ARRAY['payout:' || payments_payout.id,
                                          'payout:' || payments_payout.id || ':paid',
-                                         'payout:' || payments_payout.id || ':failed'])) row
+                                         'payout:' || payments_payout.id || ':failed',
+                                         'payout:' || payments_payout.id || ':reversed'])) row
         WHERE reserved <> amount_micros
-           OR paid <> CASE state WHEN 'paid' THEN amount_micros ELSE 0 END
+           OR paid <> CASE WHEN state IN ('paid', 'reversed') THEN amount_micros ELSE 0 END
+           OR reversed <> CASE state WHEN 'reversed' THEN amount_micros ELSE 0 END
            OR returned <> CASE state WHEN 'failed' THEN amount_micros ELSE 0 END
         ORDER BY id""",
     "{currency} {mode}: {balance} micros are in transit, payouts of {waiting} micros wait": """
@@ -96,7 +99,7 @@ CHECKS = {
         FROM (SELECT currency, mode, sum(credits_micros - debits_micros) AS balance FROM payments_account
               WHERE kind = 'in_transit' GROUP BY currency, mode) account
         FULL JOIN (SELECT currency, mode, sum(amount_micros) AS waiting FROM payments_payout
-                   WHERE state = 'requested' GROUP BY currency, mode) payout
+                   WHERE state IN ('review', 'requested') GROUP BY currency, mode) payout
                ON payout.currency = account.currency AND payout.mode = account.mode
         WHERE coalesce(account.balance, 0) <> coalesce(payout.waiting, 0)
         ORDER BY 1, 2""",

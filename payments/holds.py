@@ -3,12 +3,13 @@
 from datetime import datetime
 
 from django.db import transaction
+from django.db.models import Q
 
 from marketplace import audit
 from marketplace.core import clock
 from marketplace.core.errors import Conflict
 from marketplace.models import User
-from payments.models import Account, Hold
+from payments.models import Account, Hold, Payout
 
 
 class PayoutHeld(Conflict):
@@ -26,9 +27,13 @@ def put(user: User, until: datetime) -> Hold:
 
 @transaction.atomic
 def lift(hold: Hold) -> Hold:
-    """End a hold before its time; again: nothing changes."""
+    """End a hold before its time; again: nothing changes. What waited for its end is sent at once."""
+    waiting = Payout.objects.filter(user=hold.user_id, state=Payout.State.REQUESTED, sent_at=None).order_by("pk")
+    held = list(waiting.select_for_update(no_key=True).values_list("pk", flat=True))  # as a send: before the accounts
     lock(hold.user)
-    if Hold.objects.filter(pk=hold.pk, lifted_at=None).update(lifted_at=clock.now()):
+    at = clock.now()
+    if Hold.objects.filter(pk=hold.pk, lifted_at=None).update(lifted_at=at):
+        Payout.objects.filter(pk__in=held, due_at__gt=at).update(due_at=at)
         audit.record(None, "lift", hold, user=hold.user_id)
     hold.refresh_from_db()
     return hold
@@ -52,7 +57,10 @@ def check(user: User) -> None:
         )
 
 
-def lock(user: User) -> None:
-    """Lock where this person's earnings stand, in the order of keys: whatever pays them, or holds that up, waits."""
-    own = Account.objects.filter(kind=Account.Kind.EARNINGS, user=user).order_by("pk").values_list("pk")
-    list(own.select_for_update(no_key=True))
+def lock(user: User, *others: Account) -> None:
+    """Lock where this person's earnings stand: whatever pays them, or holds that up, waits.
+
+    others  accounts that are locked too, all in the order of their keys
+    """
+    own = Q(kind=Account.Kind.EARNINGS, user=user) | Q(pk__in=[account.pk for account in others])
+    list(Account.objects.filter(own).order_by("pk").values_list("pk").select_for_update(no_key=True))

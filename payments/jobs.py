@@ -1,7 +1,8 @@
 """Background work with money: every one may run twice."""
 
 from payments import disputes as taken_back
-from payments import maturities, webhooks
+from payments import maturities, schedules, webhooks
+from payments import payout_accounts as accounts
 from payments import payouts as outgoing
 from payments import prepayments as incoming
 from payments import refunds as returning
@@ -55,3 +56,18 @@ def refunds() -> bool:
 def disputes() -> bool:
     """Sweep: book disputes that came before their charge, and cover losses from what is prepaid again."""
     return taken_back.catch_up()
+
+
+def make_payout_account(pk: int) -> None:
+    """Have the provider make the account of somebody who just asked for it."""
+    accounts.make(pk)
+
+
+def payout_accounts() -> bool:
+    """Sweep: make accounts that a crash left unmade, and look at those of which nothing was heard."""
+    return accounts.look_again()
+
+
+def scheduled_payouts() -> bool:
+    """Sweep: request the payouts of those who are paid every week or month."""
+    return schedules.pay_due()

@@ -20,8 +20,8 @@ from marketplace import accounts
 from marketplace.core.errors import Conflict
 from marketplace.core.money import show
 from marketplace.models import Membership, Organisation, Project, Role, User
-from payments import balances
-from payments.models import Account, Payout
+from payments import balances, payout_accounts, payouts
+from payments.models import Account
 from tasks import appeals, assignments
 from tasks.models import Answer, Appeal, Assignment, GoldContest, Message, Report, Statement
 from workers import profiles
@@ -96,6 +96,7 @@ def _erase(user: User, leave_rest: bool) -> None:
     _refuse(user, leave_rest)
     for rows, blank in SCRUBBED:
         rows(worker).update(**blank)
+    payout_accounts.erase(user)
     accounts.erase(user)
 
 
@@ -128,9 +129,9 @@ def _work(worker: Worker) -> list[Obstacle]:
 
 def _money(user: User) -> list[Obstacle]:
     found = []
-    if user.payouts.filter(state=Payout.State.REQUESTED).exists():
+    if user.payouts.filter(state__in=payouts.WAITING, mode=settings.MODE).exists():
         found.append(Obstacle("payout", "A payout is on its way to you. Wait until it has arrived."))
-    for earning in balances.of_user(user):
+    for earning in [one for one in balances.of_user(user) if one.mode == settings.MODE]:
         if earning.pending:
             pending, last = show(earning.pending_micros, earning.currency), earning.pending[-1].payable_from
             detail = f"You have earned {pending} that can be paid out from {last} on. Wait until then."
@@ -139,8 +140,7 @@ def _money(user: User) -> list[Obstacle]:
         if earning.available_micros >= settings.PAYOUT_LEAST_MICROS:
             found.append(Obstacle("earnings", f"You have earned {available}. Have it paid out first."))
         elif earning.available_micros:
-            least = show(settings.PAYOUT_LEAST_MICROS, earning.currency)
-            detail = f"You have earned {available}, less than the least payout of {least}. Earn more, or give it up."
+            detail = f"You have earned {available}. Close where you are paid: it is paid out then; or give it up."
             found.append(Obstacle("rest", detail))
     return found
 

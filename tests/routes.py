@@ -40,6 +40,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "payouts": lambda here: here.payout.public_id,
     "prepayments": lambda here: here.prepayment.public_id,
     "refunds": lambda here: here.refund.public_id,
+    "payout-reviews": lambda here: here.reviewed.public_id,
     "projects": lambda here: here.project.public_id,
     "questions": lambda here: here.conversation.public_id,
     "reports": lambda here: here.report.public_id,
@@ -77,6 +78,7 @@ WHOSE = {  # all others: "rita"
         "wes",
     ),
     **dict.fromkeys(("appeals", "reports", "credential-requests", "refunds"), "ada"),
+    **dict.fromkeys(("appeals", "reports", "credential-requests", "payout-reviews"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -119,6 +121,11 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
     "POST /api/v1/datasets": lambda here: {"organisation": here.organisation.public_id, "name": "More"},
     "POST /api/v1/datasets/%(id)s/imports": lambda here: {"file": _rows(), "format": "csv"},
+    "POST /api/v1/payout-account": lambda here: {"country": "US"},
+    "PUT /api/v1/payout-account/schedule": lambda here: {"every": "weekly"},
+    "POST /api/v1/payout-reviews/%(id)s/refuse": lambda here: {"reason": "No."},
+    "POST /earnings/account/": lambda here: {"country": "US"},
+    "POST /earnings/account/schedule": lambda here: {"every": "weekly"},
     "POST /api/v1/work/decisions/%(id)s/appeal": lambda here: {"statement": "It is one."},
     "POST /api/v1/work/decisions/%(id)s/statements": lambda here: {"statement": "It is one."},
     "POST /api/v1/organisations/%(id)s/decisions": lambda here: {

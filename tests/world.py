@@ -6,7 +6,7 @@ from datetime import timedelta
 from marketplace import accounts, guidelines, lessons
 from marketplace.core import clock
 from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
-from payments import payouts, prepayments, refunds
+from payments import payout_accounts, payouts, prepayments, refunds
 from payments.models import Payout, Prepayment, Refund
 from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
 from tasks.models import (
@@ -57,6 +57,7 @@ class World:
     payout: Payout  # Wes's
     prepayment: Prepayment  # of the organisation, so old that it goes back by hand
     refund: Refund  # of a part of it; an admin decides
+    reviewed: Payout  # Wes's, an admin looks at it first
     conversation: Conversation  # Wes asked, Rita answered, Wes wrote again; nobody has read it
     message: Message  # Wes's first in it
     report: Report  # Wes's, about a task
@@ -76,7 +77,16 @@ class World:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
         offer += [self.prepayment, self.refund]
-        page = [self.lease, self.practice, self.payout, self.wes, profiles.of(self.wes), self.report, self.notice]
+        page = [
+            self.lease,
+            self.practice,
+            self.payout,
+            self.reviewed,
+            self.wes,
+            profiles.of(self.wes),
+            self.report,
+            self.notice,
+        ]
         page += [self.credential_request]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
         page_marks = [row.public_id for row in page] + [self.wes.email]
@@ -105,6 +115,7 @@ def made_by_everybody() -> World:
     answers = list(first.answers.select_related("task", "batch", "assignment").order_by("position"))
     refused, contested = (decisions.reject(answer, rita, "wrong", "No.") for answer in answers[:2])
     made.earned(wes, 9_000_000)
+    payout_accounts.make(payout_accounts.open(wes, "US").pk)
     for name in ("rosa", "max", "olga", "sam"):
         profiles.of(make.user(name))
     for person in (rita, ada):
@@ -154,6 +165,7 @@ def made_by_everybody() -> World:
         payout=payouts.request(wes, 2_000_000),
         prepayment=prepayment,
         refund=refunds.request(home, rita, 1_000_000, "USD")[0],
+        reviewed=_in_review(wes),
         conversation=asked,
         message=asked.messages.order_by("pk")[0],
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
@@ -174,3 +186,10 @@ def _session(project: Project, rita: User, worker: Worker) -> Cohort:
     cohorts.begin(cohort, rita)
     cohorts.join(cohort, worker)
     return cohort
+
+
+def _in_review(user: User) -> Payout:
+    """A payout that an admin looks at first; play money needs none, so it is told."""
+    payout = payouts.request(user, 1_000_000)
+    Payout.objects.filter(pk=payout.pk).update(state=Payout.State.REVIEW, review_because="The first one.")
+    return Payout.objects.get(pk=payout.pk)

@@ -68,7 +68,10 @@ class EarnedTransfer(Amount):
 class PayoutSerializer(Amount):
     id = PublicId()
     state = serializers.ChoiceField(Payout.State.choices, read_only=True)
-    failure = serializers.CharField(read_only=True, help_text="Why it failed; empty unless it did.")
+    failure = serializers.CharField(read_only=True, help_text="Why it failed or came back; empty unless it did.")
+    is_scheduled = serializers.BooleanField(read_only=True, help_text="Nobody asked for it but the schedule.")
+    sent_at = serializers.DateTimeField(read_only=True, allow_null=True, help_text="When the provider was first asked.")
+    ended_at = serializers.DateTimeField(read_only=True, allow_null=True)
 
 
 class NewPayout(Strict):

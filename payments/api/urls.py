@@ -1,6 +1,6 @@
 from django.urls import path
 
-from payments.api import funding, views
+from payments.api import funding, paying, views
 
 urlpatterns = [
     path("organisations/<str:id>/prepayments", funding.Prepayments.as_view()),
@@ -17,4 +17,12 @@ urlpatterns = [
     path("earnings/transfers", views.EarnedTransfers.as_view()),
     path("payouts", views.Payouts.as_view()),
     path("payouts/<str:id>", views.PayoutView.as_view()),
+    path("payout-account", paying.PayoutAccountView.as_view()),
+    path("payout-account/link", paying.Link.as_view()),
+    path("payout-account/refresh", paying.Refresh.as_view()),
+    path("payout-account/close", paying.Close.as_view()),
+    path("payout-account/schedule", paying.ScheduleView.as_view()),
+    path("payout-reviews", paying.PayoutReviews.as_view()),
+    path("payout-reviews/<str:id>/let-go", paying.LetGo.as_view()),
+    path("payout-reviews/<str:id>/refuse", paying.Refuse.as_view()),
 ]

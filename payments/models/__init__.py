@@ -2,7 +2,7 @@
 
 from payments.models.funding import Dispute, Maturity, Prepayment, Refund
 from payments.models.ledger import Account, Entry, Reserve, ReserveLine, Transfer
-from payments.models.paying import Hold, Payout, PayoutAccount
+from payments.models.paying import Hold, Payout, PayoutAccount, PayoutSchedule
 from payments.models.provider import StripeEvent
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Maturity",
     "Payout",
     "PayoutAccount",
+    "PayoutSchedule",
     "Prepayment",
     "Refund",
     "Reserve",

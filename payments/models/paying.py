@@ -3,6 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
+from django.db.models.functions import Now
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
@@ -35,8 +36,10 @@ class PayoutAccount(models.Model):
     identity = models.CharField(
         max_length=64, blank=True, help_text="The same for accounts that pay to the same place; empty: not known."
     )
+    refusal = models.TextField(blank=True, help_text="Why the provider did not make it; empty unless it refused.")
     created_at = models.DateTimeField(auto_now_add=True)
-    seen_at = models.DateTimeField(null=True, help_text="When the provider was last asked.")
+    seen_at = models.DateTimeField(null=True, help_text="When the provider was asked for what is known of it.")
+    due_at = models.DateTimeField(db_default=Now(), help_text="When the provider is asked without a cause.")
 
     class Meta:
         constraints = [
@@ -46,10 +49,30 @@ class PayoutAccount(models.Model):
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="payoutaccount_of_provider"),
             models.Index(fields=["identity"], condition=~Q(identity=""), name="payoutaccount_identity"),
+            models.Index(fields=["mode", "due_at"], condition=~Q(state="closed"), name="payoutaccount_due"),
         ]
 
     def __str__(self) -> str:
         return f"{self.mode} {self.provider_id or 'new'}"
+
+    @property
+    def words(self) -> str:
+        """How it stands, as its owner reads it."""
+        match self.state:
+            case self.State.NEW:
+                return "being opened with the provider"
+            case self.State.INCOMPLETE:
+                return "needs your bank details" if self.missing else "the provider is checking"
+            case self.State.READY:
+                return "ready"
+            case self.State.RESTRICTED:
+                return f"the provider pays nothing to it for now: {', '.join(self.wanted) or 'it has not said why'}"
+        return "closed"
+
+    @property
+    def wanted(self) -> list[str]:
+        """What the provider still wants, without the marks of its own spelling."""
+        return [" ".join(one.replace(".", " ").replace("_", " ").split()) for one in self.missing]
 
 
 class Payout(models.Model):
@@ -81,26 +104,66 @@ class Payout(models.Model):
     failure = models.TextField(blank=True)
     review_because = models.TextField(blank=True, help_text="Why an admin looks at it first; empty: no need.")
     reviewed_by = models.ForeignKey(User, models.PROTECT, null=True, related_name="+")
-    is_scheduled = models.BooleanField(default=False)
+    period = models.DateField(null=True, help_text="Of a schedule, the period it is for: its first day.")
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, help_text="When the provider was first asked.")
     tries = models.PositiveIntegerField(default=0, help_text="How often the provider was asked.")
+    due_at = models.DateTimeField(db_default=Now(), help_text="While it is requested: when it is sent, or sent again.")
+    trouble = models.CharField(max_length=200, blank=True, help_text="Why the last try had no outcome; for admins.")
     ended_at = models.DateTimeField(null=True)
 
     class Meta:
         constraints = [
             known("payout", ["review", "requested", "paid", "failed", "reversed"]),
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="payout_amount_positive"),
+            models.UniqueConstraint(
+                fields=["user", "currency", "mode", "period"],
+                condition=Q(period__isnull=False),
+                name="payout_once_a_period",
+            ),
         ]
         indexes = [
             models.Index(fields=["user", "id"], name="payout_of_user"),
-            models.Index(fields=["id"], condition=Q(state="requested"), name="payout_waiting"),
+            models.Index(fields=["mode", "due_at"], condition=Q(state="requested"), name="payout_waiting"),
             models.Index(fields=["id"], condition=Q(state="review"), name="payout_to_review"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="payout_of_provider"),
         ]
 
     def __str__(self) -> str:
         return self.public_id
+
+    @property
+    def is_scheduled(self) -> bool:
+        return self.period is not None
+
+
+class PayoutSchedule(models.Model):
+    """How often a person is paid without asking; its payouts name the period they are for."""
+
+    class Every(models.TextChoices):
+        NONE = "none", "Only when I ask"
+        WEEKLY = "weekly", "Every week, on Monday"
+        MONTHLY = "monthly", "Every month, on the first"
+
+    user = models.ForeignKey(User, models.PROTECT, related_name="payout_schedules")
+    mode = models.CharField(max_length=10, choices=Mode)
+    every = models.CharField(max_length=8, choices=Every, default=Every.NONE)
+    due_at = models.DateTimeField(null=True, help_text="Null: never.")
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["user", "mode"], name="payoutschedule_once"),
+            models.CheckConstraint(
+                condition=Q(every="none", due_at=None) | Q(every__in=["weekly", "monthly"], due_at__isnull=False),
+                name="payoutschedule_due_unless_none",
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["mode", "due_at"], condition=Q(due_at__isnull=False), name="payoutschedule_due")
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.every} {self.user_id}"
 
 
 class Hold(models.Model):

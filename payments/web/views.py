@@ -1,5 +1,6 @@
 """Payouts to people."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -9,6 +10,7 @@ from marketplace.core.errors import Invalid
 from marketplace.core.money import show
 from marketplace.web.edge import action, person
 from payments import payouts
+from payments.models import Payout
 from payments.web.forms import PayoutForm
 
 
@@ -19,5 +21,10 @@ def request_payout(request: HttpRequest) -> HttpResponse:
         raise Invalid(" ".join(str(error) for errors in form.errors.values() for error in errors))
     limits.spend("payout", person(request).pk)
     payout = payouts.request(person(request), form.cleaned_data["amount_micros"], form.cleaned_data["currency"])
-    messages.success(request, f"{show(payout.amount_micros, payout.currency)} are on their way to you.")
+    amount = show(payout.amount_micros, payout.currency)
+    if payout.state == Payout.State.REVIEW:
+        days = settings.PAYOUT_REVIEWED_WITHIN_DAYS
+        messages.info(request, f"{amount} are requested. An admin looks at it first, within {days} days.")
+    else:
+        messages.success(request, f"{amount} are on their way to you.")
     return redirect("earnings")

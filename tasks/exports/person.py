@@ -62,6 +62,7 @@ def write_json(user: User) -> Iterator[bytes]:
         "top_ups": _plain(worker.top_ups.all(), "public_id", "amount_micros", "facts", "created_at"),
         "time": _time(worker),
         "bonuses": _plain(worker.bonuses.all(), "public_id", "amount_micros", "reason", "given_at"),
+        "payout_accounts": _payout_accounts(user),
         "records_from_elsewhere": _foreign(worker),
     }
     encoder = msgspec.json.Encoder()
@@ -249,6 +250,12 @@ def _payouts(user: User) -> Iterator[Row]:
 def _time(worker: Worker) -> Iterator[Row]:
     sheets = TimeSheet.objects.filter(worker=worker)
     return _plain(sheets, "answers", "work_s", "tests", "test_s", "reading_s", "paid_micros", "topped_micros")
+
+
+def _payout_accounts(user: User) -> Iterator[Row]:
+    return _plain(
+        user.payout_accounts.all(), "provider_id", "mode", "state", "country", "missing", "created_at", "seen_at"
+    )
 
 
 def _foreign(worker: Worker) -> Iterator[Row]:

@@ -1,10 +1,13 @@
 """Money where a test wants it, through the verbs that put it there."""
 
+from datetime import timedelta
 from functools import partial
+from typing import Any
 
+from marketplace.core import clock
 from marketplace.models import Organisation, User
 from payments import ledger, reserves
-from payments.models import Account, Reserve
+from payments.models import Account, Payout, PayoutAccount, Reserve
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
@@ -30,6 +33,27 @@ def earned(user: User, micros: int) -> Account:
     subject = f"batch:{user.pk}:{Reserve.objects.count()}"
     ledger.post_settlement(f"made:{subject}", reserve(micros, subject).account, {user.pk: micros}, 0)
     return Account.objects.get(kind="earnings", user=user)
+
+
+def owed(user: User, micros: int, mode: str = "test", currency: str = "USD") -> Account:
+    """The user's earnings of this kind of money with this much more in them, from nowhere we look at."""
+    account = partial(ledger.account, currency=currency, mode=mode)
+    own = account("earnings", user=user)
+    ledger.post("settlement", f"made:{own.pk}:{own.credits_micros}", (account("outside"), own, micros))
+    own.refresh_from_db()
+    return own
+
+
+def paid_to(user: User, state: str = "ready", mode: str = "test", **fields: Any) -> PayoutAccount:
+    """Where the user is paid, as the provider told us."""
+    fields = {"country": "US", "provider_id": f"acct_{user.pk}", **fields}
+    return PayoutAccount.objects.create(user=user, mode=mode, state=state, **fields)
+
+
+def due(*payouts: Payout) -> None:
+    """Let the time pass after which these payouts, or all, are sent again."""
+    chosen = Payout.objects.filter(pk__in=[one.pk for one in payouts]) if payouts else Payout.objects.all()
+    chosen.update(due_at=clock.now() - timedelta(seconds=1))
 
 
 def balance(account: Account) -> int:

@@ -6,12 +6,12 @@ from django.urls import reverse
 
 from payments import admin as pages
 from payments import disputes, ledger, payouts, prepayments, refunds
-from payments.models import Account, Dispute, Entry, Payout, Prepayment, Refund, Reserve
+from payments.models import Account, Dispute, Entry, Payout, PayoutAccount, Prepayment, Refund, Reserve
 from tests import make
 from tests.conftest import signed_in
 from tests.payments import made
 
-MODELS = [Account, Entry, Reserve, Prepayment, Payout, Refund, Dispute]
+MODELS = [Account, Entry, Reserve, Prepayment, Payout, PayoutAccount, Refund, Dispute]
 
 
 @pytest.fixture
@@ -23,6 +23,7 @@ def as_ada(ada):
     disputes.opened("ch_1", "dp_1", 200_000)
     disputes.opened("ch_of_a_shop", "dp_2", 200_000)
     made.earned(wes, 5_000_000)
+    made.paid_to(wes)
     payouts.request(wes)
     return signed_in(ada)
 
@@ -93,3 +94,61 @@ def test_a_refund_by_hand_takes_two_admins(as_ada):
 def test_an_admin_declines_a_refund_or_sends_it_after_all(as_ada, action, state):
     as_ada.post(page(Refund, "changelist"), {"action": action, "_selected_action": [Refund.objects.get().pk]})
     assert Refund.objects.get().state == state
+
+
+# Payouts that an admin looks at first
+
+
+def in_review(user):
+    made.earned(user, 3_000_000)
+    payout = payouts.request(user, 2_000_000)
+    Payout.objects.filter(pk=payout.pk).update(state="review", review_because="the first payouts of a new payee")
+    return payout
+
+
+def verdict(client, payout, **said):
+    text = client.post(page(Payout, "change", payout.pk), said, follow=True).content.decode()
+    payout.refresh_from_db()
+    return text
+
+
+def test_an_admin_sees_why_and_who_else_is_paid_there_and_lets_it_go(as_ada, sam):
+    payout = in_review(sam)
+    account = made.paid_to(sam, mode="sandbox", identity="same place")
+    Payout.objects.filter(pk=payout.pk).update(account=account)
+    kin = made.paid_to(make.user("kin"), identity="same place")
+    text = as_ada.get(page(Payout, "change", payout.pk)).content.decode()
+    assert "the first payouts of a new payee" in text
+    assert kin.user.public_id in text
+    assert "It is sent." in verdict(as_ada, payout, verdict="let_go")
+    assert (payout.state, payout.reviewed_by.email) == ("requested", "ada@example.org")
+
+
+def test_an_admin_refuses_with_a_reason_or_not_at_all(as_ada, sam):
+    payout = in_review(sam)
+    assert "Choose a verdict" in verdict(as_ada, payout)
+    assert "Say why" in verdict(as_ada, payout, verdict="refuse", reason=" ")
+    assert payout.state == "review"
+    assert "back in the earnings" in verdict(as_ada, payout, verdict="refuse", reason="It is not yours.")
+    assert (payout.state, payout.failure) == ("failed", "It is not yours.")
+
+
+def test_nobody_lets_their_own_go(as_ada, ada):
+    payout = in_review(ada)
+    assert "Another admin" in verdict(as_ada, payout, verdict="let_go")
+    assert payout.state == "review"
+
+
+def test_who_is_no_admin_reviews_nothing(sam, wes):
+    payout = in_review(wes)
+    assert signed_in(sam).post(page(Payout, "change", payout.pk), {"verdict": "let_go"}).status_code == 302
+    payout.refresh_from_db()
+    assert payout.state == "review"
+
+
+def test_play_money_is_shown_and_not_sent_once_there_is_a_key(as_ada, sam, settings):
+    payout = in_review(sam)
+    settings.MODE = "live"
+    assert "moves other money now" in as_ada.get(page(Payout, "change", payout.pk)).content.decode()
+    assert "not paid here any more" in verdict(as_ada, payout, verdict="let_go")
+    assert payout.state == "review"

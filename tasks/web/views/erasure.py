@@ -13,6 +13,7 @@ from marketplace.web.edge import action, person, refusals_in
 from payments import balances
 from tasks import erasure
 from tasks.web.record_forms import EraseForm
+from tasks.web.views.payout_account import standing
 
 
 @login_required
@@ -36,7 +37,8 @@ def erase(request: HttpRequest) -> HttpResponse:
         "blocked": [one for one in found if one.code != "rest"],
         "codes": {one.code for one in found},
         "leases": erasure.open_leases(user).select_related("project")[: erasure.LISTED],
-        "earnings": [one for one in balances.of_user(user) if one.available_micros >= settings.PAYOUT_LEAST_MICROS],
+        "earnings": [one for one in balances.of_user(user) if one.mode == settings.MODE and one.available_micros],
+        "needs_account": standing(user)["needs_account"],
         "years": settings.PAY_RECORDS_YEARS,
     }
     return render(request, "tasks/erase.html", facts)

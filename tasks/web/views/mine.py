@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.db.models import Q, Sum
@@ -18,6 +19,7 @@ from tasks import appeals, holding
 from tasks.models import Answer, Appeal, Assignment, Decision
 from tasks.web import shown
 from tasks.web.forms import ContestForm
+from tasks.web.views.payout_account import standing
 from workers import profiles
 
 SHOWN = 20
@@ -117,11 +119,13 @@ def earnings(request: HttpRequest) -> HttpResponse:
             "form": PayoutForm(initial={"currency": account.currency}, auto_id=f"id_{account.currency}_%s"),
         }
         for account in accounts
+        if account.mode == settings.MODE
     ]
     return render(
         request,
         "tasks/earnings.html",
         {
+            **standing(user),
             "earned": earned,
             "hold": holding.in_force(user),
             "has_pending": any(row.pending for row in earned),

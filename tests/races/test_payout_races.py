@@ -1,0 +1,304 @@
+"""Payouts under threads; each race is also run on a naive version, which must lose it."""
+
+from datetime import timedelta
+from threading import Barrier, Event
+
+import pytest
+from django.db import connection, transaction
+
+from marketplace.core import clock
+from payments import holds, ledger, payout_accounts, payouts, schedules
+from payments.gateway import AccountState
+from payments.gateway.sandbox import Sandbox
+from payments.holds import PayoutHeld
+from payments.models import Account, Hold, Payout, PayoutAccount, PayoutSchedule
+from tests import make
+from tests.payments import made
+from tests.payments.made import USD, balance
+from tests.race import race
+
+pytestmark = pytest.mark.django_db(transaction=True)
+UNIT = 1_000_000
+PATIENCE_S = 30
+
+
+def wes(micros=5 * UNIT):
+    user = make.user("wes")
+    made.earned(user, micros)
+    return user
+
+
+class Slow(Sandbox):
+    """It moves money once for a key, and lets us see how often it was asked at once."""
+
+    def __init__(self, together=1):
+        self.moved, self.asked, self.barrier = [], 0, Barrier(together)
+
+    def pay_out(self, payout):
+        assert not connection.in_atomic_block
+        self.asked += 1
+        self.barrier.wait(PATIENCE_S)
+        key = f"payout:{payout.pk}"
+        if key not in self.moved:
+            self.moved.append(key)
+        return super().pay_out(payout)
+
+
+# All earnings, requested twice at once
+
+
+def test_all_earnings_requested_by_eight_at_once_are_one_payout():
+    user = wes()
+    ended = race(*[lambda: payouts.request(user)] * 8)
+    assert sum(isinstance(one, Payout) for one in ended) == 1, ended
+    assert user.payouts.get().amount_micros == 5 * UNIT
+    assert ledger.audit() == []
+
+
+def test_control_looking_at_the_earnings_before_taking_them_takes_them_twice():
+    user = wes()
+    earnings, transit = ledger.account("earnings", user=user, **USD), ledger.account("in_transit", **USD)
+    all_have_looked = Barrier(2)
+
+    @transaction.atomic
+    def naive():
+        micros = balance(earnings)
+        all_have_looked.wait(PATIENCE_S)
+        payout = Payout.objects.create(user=user, amount_micros=micros, **USD)
+        Account.objects.filter(pk=transit.pk).update(credits_micros=micros)
+        return payout
+
+    assert sum(isinstance(one, Payout) for one in race(naive, naive)) == 2
+    assert ledger.audit() != []
+
+
+# A request against a hold
+
+
+def test_a_request_comes_before_a_hold_or_is_refused():
+    for n in range(10):
+        user = make.user(f"worker{n}")
+        made.earned(user, 5 * UNIT)
+        until = clock.now() + timedelta(hours=1)
+        asked, hold = race(lambda u=user: payouts.request(u), lambda u=user, t=until: holds.put(u, t))
+        assert isinstance(hold, Hold), hold
+        if isinstance(asked, Payout):
+            payouts.send(asked.pk)  # and then the hold stops it before it is sent
+            asked.refresh_from_db()
+            assert (asked.state, asked.tries) == ("requested", 0)
+        else:
+            assert isinstance(asked, PayoutHeld), asked
+            assert not user.payouts.exists()
+    assert ledger.audit() == []
+
+
+def _sent_while_put(begin):
+    """A hold is put right after a send looked for one; whether the payout went out under a hold of which it knew."""
+    user = wes()
+    payout = payouts.request(user)
+    looked, put = Event(), Event()
+
+    def send():
+        began = begin(payout, looked, put)
+        return began, Hold.objects.filter(user=user).exists()
+
+    def hold():
+        looked.wait(PATIENCE_S)
+        with transaction.atomic():
+            holds.put(user, clock.now() + timedelta(hours=1))
+        put.set()
+
+    (sends, held_before_it_began), _ = race(send, hold)
+    return sends and held_before_it_began
+
+
+def test_control_a_send_that_looks_for_a_hold_without_the_lock_goes_out_under_it():
+    def naive(payout, looked, put):
+        held = holds.in_force(payout.user)
+        looked.set()
+        put.wait(PATIENCE_S)
+        return held is None
+
+    assert _sent_while_put(naive)
+
+
+def test_a_hold_waits_for_a_send_that_has_looked_until_it_is_noted_as_begun():
+    def begin(payout, looked, put):
+        with transaction.atomic():
+            payout = Payout.objects.select_for_update(no_key=True).get(pk=payout.pk)
+            holds.lock(payout.user)
+            held = holds.in_force(payout.user)
+            looked.set()
+            assert not put.wait(0.5), "the hold is put while the lock is held"
+            is_held = Hold.objects.filter(user=payout.user).exists()
+        return held is None and is_held
+
+    assert not _sent_while_put(begin)
+
+
+def test_lifting_and_sending_at_once_wait_for_each_other_in_no_circle():
+    for n in range(10):
+        user = make.user(f"worker{n}")
+        made.earned(user, 5 * UNIT)
+        payout = payouts.request(user)
+        hold = holds.put(user, clock.now() + timedelta(hours=1))
+        ended = race(*[lambda p=payout.pk: payouts.send(p)] * 3, *[lambda h=hold: holds.lift(h)] * 3)
+        assert not [one for one in ended if isinstance(one, Exception)], ended
+        payouts.resend()
+        payout.refresh_from_db()
+        assert payout.state == "paid"
+    assert ledger.audit() == []
+
+
+# Two senders
+
+
+def test_two_senders_at_once_have_one_effect():
+    user, bank = wes(), Slow(together=2)
+    payout = payouts.request(user, 2 * UNIT)
+    ended = race(*[lambda: payouts.send(payout.pk, through=bank)] * 2)
+    assert [one.state for one in ended] == ["paid", "paid"]
+    assert (bank.asked, bank.moved) == (2, [f"payout:{payout.pk}"])
+    payout.refresh_from_db()
+    assert payout.tries == 2
+    assert balance(ledger.account("in_transit", **USD)) == 0
+    assert balance(ledger.account("earnings", user=user, **USD)) == 3 * UNIT
+    assert ledger.audit() == []
+
+
+def test_a_sender_and_one_who_was_told_no_end_it_once():
+    user = wes()
+    payout = payouts.request(user)
+    both = Barrier(2)
+
+    def end(state):
+        both.wait(PATIENCE_S)
+        return payouts._end(payout.pk, state)
+
+    ended = race(lambda: end("paid"), lambda: end("failed"))
+    assert len({one.state for one in ended}) == 1
+    assert ledger.audit() == []
+
+
+def test_four_who_hear_that_it_came_back_put_it_back_once():
+    user = wes()
+    payout = payouts.send(payouts.request(user).pk)
+    ended = race(*[lambda: payouts.came_back(payout.provider_id, "closed")] * 4)
+    assert [one.state for one in ended] == ["reversed"] * 4
+    assert balance(ledger.account("earnings", user=user, **USD)) == 5 * UNIT
+    assert ledger.audit() == []
+
+
+def test_two_admins_come_to_one_verdict():
+    payout = payouts.request(wes())
+    Payout.objects.update(state="review", review_because="The first.")
+    ada, bea = make.user("ada", staff=True), make.user("bea", staff=True)
+    ended = race(lambda: payouts.let_go(payout, ada), lambda: payouts.refuse(payout, bea, "No."))
+    assert sum(isinstance(one, Payout) for one in ended) == 1, ended
+    assert ledger.audit() == []
+
+
+# A schedule and several sweepers
+
+
+def _scheduled(people):
+    for n in range(people):
+        user = make.user(f"worker{n}")
+        made.earned(user, 3 * UNIT)
+        schedules.choose(user, "weekly")
+    return PayoutSchedule.objects.first().due_at
+
+
+def test_four_sweepers_request_one_payout_for_each_person():
+    due = _scheduled(6)
+    ended = race(*[lambda: schedules.pay_due(at=due)] * 4)
+    assert not [one for one in ended if isinstance(one, Exception)], ended
+    assert Payout.objects.values("user").distinct().count() == Payout.objects.count() == 6
+    assert ledger.audit() == []
+
+
+def test_control_sweepers_that_look_who_is_due_without_locking_pay_a_period_twice():
+    due = _scheduled(1)
+    user = PayoutSchedule.objects.get().user
+    both_have_looked = Barrier(2)
+
+    def naive():
+        found = PayoutSchedule.objects.filter(due_at__lte=due).first()
+        both_have_looked.wait(PATIENCE_S)
+        payouts.request(user, UNIT)  # without naming the period, of which the database allows one
+        PayoutSchedule.objects.filter(pk=found.pk).update(due_at=schedules.next_begin("weekly", due))
+
+    race(naive, naive)
+    assert Payout.objects.count() == 2
+
+
+# Where people are paid
+
+
+def test_an_account_opened_by_four_at_once_is_one():
+    user = make.user("wes")
+    ended = race(*[lambda: payout_accounts.open(user, "US")] * 4)
+    assert {one.pk for one in ended} == {PayoutAccount.objects.get().pk}
+
+
+def test_control_looking_whether_there_is_an_account_before_making_one_is_stopped_by_the_database_alone():
+    user = make.user("wes")
+    all_have_looked = Barrier(2)
+
+    def naive():
+        assert not user.payout_accounts.exists()
+        all_have_looked.wait(PATIENCE_S)
+        return PayoutAccount.objects.create(user=user, mode="sandbox", country="US")
+
+    assert sum(isinstance(one, PayoutAccount) for one in race(naive, naive)) == 1
+
+
+class Changing(Sandbox):
+    """What it says changes from one look to the next; the first answer is on its way until the second is written."""
+
+    def __init__(self):
+        self.looks, self.second_is_written = 0, Event()
+
+    def look_at(self, account):
+        self.looks += 1
+        if self.looks == 1:
+            self.second_is_written.wait(PATIENCE_S)
+            return AccountState("incomplete", ["external_account"])
+        return AccountState("ready")
+
+
+def _two_looks(look):
+    account = made.paid_to(make.user("wes"), "incomplete", mode="sandbox")
+    provider = Changing()
+
+    def second():
+        while not provider.looks:
+            pass
+        look(account, provider)
+        provider.second_is_written.set()
+
+    race(lambda: look(account, provider), second)
+    account.refresh_from_db()
+    return account.state
+
+
+def test_an_answer_that_was_overtaken_is_dropped():
+    assert _two_looks(lambda account, provider: payout_accounts.look(account, through=provider)) == "ready"
+
+
+def test_control_writing_answers_as_they_come_keeps_the_oldest():
+    def naive(account, provider):
+        told = provider.look_at(account)
+        PayoutAccount.objects.filter(pk=account.pk).update(state=told.state)
+
+    assert _two_looks(naive) == "incomplete"
+
+
+def test_closing_and_requesting_at_once_pay_everything_once():
+    for n in range(6):
+        user = make.user(f"worker{n}")
+        made.earned(user, 5 * UNIT + 7)
+        ended = race(lambda u=user: payouts.request(u), *[lambda u=user: payout_accounts.close(u)] * 2)
+        assert sum(user.payouts.values_list("amount_micros", flat=True)) == 5 * UNIT, ended
+        assert balance(ledger.account("earnings", user=user, **USD)) == 7
+    assert ledger.audit() == []
