@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env, signing
+from marketplace.core import env, signing, taxes
 from marketplace.core.embedded import server as embedded
 from marketplace.core.money import DECIMALS
 
@@ -62,6 +62,14 @@ if unknown := set(CURRENCIES) - DECIMALS.keys():
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
+
+# Statements
+REPORTING_TIME_ZONE = env.time_zone("REPORTING_TIME_ZONE")  # of months and years; a month begins where the last ended
+MONTH_CLOSES_AFTER_H = env.number("MONTH_CLOSES_AFTER_H", 6, least=1, most=240)
+TAX_LINES = env.json_file("TAX_LINES", taxes.read, {})
+OPERATOR_NAME = env.text("OPERATOR_NAME")
+OPERATOR_ADDRESS = env.text("OPERATOR_ADDRESS").replace("\\n", "\n")
+OPERATOR_TAX_ID = env.text("OPERATOR_TAX_ID")
 
 # Limits
 IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)
@@ -228,6 +236,9 @@ SWEEPS = {
     "tasks.jobs.review_grants": 60,
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
+    "payments.jobs.count_months": 30,
+    "payments.jobs.invoices": 60,
+    "payments.jobs.forget_billed": 3600,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

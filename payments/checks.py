@@ -2,6 +2,8 @@
 
 from django.db import connection
 
+from payments import statement_checks
+
 # sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time
 CHECKS = {
     "{currency} {mode}: the accounts do not sum to zero but to {micros} micros": """
@@ -86,6 +88,7 @@ CHECKS = {
         WHERE coalesce(account.balance, 0) <> coalesce(payout.waiting, 0)
         ORDER BY 1, 2""",
 }
+CHECKS |= statement_checks.CHECKS
 
 
 def broken() -> list[str]:

@@ -20,7 +20,7 @@ from marketplace import accounts
 from marketplace.core.errors import Conflict
 from marketplace.core.money import show
 from marketplace.models import Membership, Organisation, Project, Role, User
-from payments import balances
+from payments import balances, billing
 from payments.models import Account, Payout
 from tasks import appeals, assignments
 from tasks.models import Answer, Appeal, Assignment, GoldContest, Message, Report, Statement
@@ -96,6 +96,7 @@ def _erase(user: User, leave_rest: bool) -> None:
     _refuse(user, leave_rest)
     for rows, blank in SCRUBBED:
         rows(worker).update(**blank)
+    billing.forget_details_of(user)  # while it is known where they were a member
     accounts.erase(user)
 
 

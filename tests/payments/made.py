@@ -1,10 +1,14 @@
 """Money where a test wants it, through the verbs that put it there."""
 
+from datetime import UTC, datetime
 from functools import partial
 
+from django.db import connection, transaction
+
 from marketplace.models import Organisation, User
-from payments import ledger, reserves
-from payments.models import Account, Reserve
+from payments import ledger, months, reserves
+from payments.ledger import Move
+from payments.models import Account, Entry, Reserve
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
@@ -35,3 +39,28 @@ def earned(user: User, micros: int) -> Account:
 def balance(account: Account) -> int:
     account.refresh_from_db()
     return account.balance_micros
+
+
+def at(text: str) -> datetime:
+    """A time as "2026-10-31 23:59", in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@transaction.atomic
+def booked(when: datetime, kind: str, key: str, *transfers: Move) -> Entry:
+    """An entry as `ledger.post` writes it, at another time."""
+    with connection.cursor() as sql:
+        sql.execute(
+            "INSERT INTO payments_entry (kind, key, facts, created_at) VALUES (%s, %s, '{}', %s) RETURNING id",
+            [kind, key, when],
+        )
+        entry = Entry.objects.get(pk=sql.fetchone()[0])
+    ledger._write(entry, [(debit.pk, credit.pk, amount) for debit, credit, amount in transfers])
+    return entry
+
+
+def counted(when: datetime) -> None:
+    """All that is booked, as the sweep counts it at that time."""
+    for _ in range(3):  # a seal that is placed at one look is counted at the next
+        while months.count(when):
+            pass
