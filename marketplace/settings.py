@@ -339,6 +339,7 @@ SPECTACULAR_SETTINGS = {
         "CohortStateEnum": "tasks.models.Cohort.State",
         "CredentialRequestStateEnum": "workers.models.CredentialRequest.State",
         "QualificationKindEnum": "workers.models.Qualification.Kind",
+        "InvoiceKindEnum": "payments.models.Invoice.Kind",
         "GroupKindEnum": "workers.models.Group.Kind",
         "RequirementStateEnum": [("met", "met"), ("missing", "missing"), ("unknown", "unknown")],
     },

@@ -18,6 +18,7 @@ from marketplace.models import User
 from payments.models import Month, MonthTotal, Movement, Payout, Transfer
 
 OWN = ["earnings", "pending"]
+SENSES = ("earned", "taken_back", "payout", "returned", "matured")
 Money = tuple[str, str]  # currency, mode
 
 # What came in by whose money it was; what went out by where to. A payout that came back is neither earned nor paid
@@ -75,6 +76,14 @@ class Statement:
 
     def sum(self, sense: str) -> int:
         return sum(line.amount_micros for line in self.lines if line.sense == sense)
+
+    def in_month(self, month: str) -> dict[str, int]:
+        """What a month of it came to, by sense."""
+        found: dict[str, int] = dict.fromkeys(SENSES, 0)
+        for line in self.lines:
+            if line.month == month:
+                found[line.sense] += line.amount_micros
+        return found
 
     @property
     def earned_micros(self) -> int:
@@ -135,7 +144,8 @@ def of_year(user: User, year: int) -> tuple[list[Month], list[Statement]]:
 
     raises  NotFound  nothing had moved for this person by the end of that year
     """
-    months = list(Month.objects.filter(first_day__year=year).order_by("begins_at"))
+    known = 1 <= year <= 9_000  # what a date can say
+    months = list(Month.objects.filter(first_day__year=year).order_by("begins_at")) if known else []
     parts = _parts(user, months) if months else []
     if not parts:
         raise NotFound("there is no statement of this year")

@@ -70,6 +70,8 @@ OWNERS_MAY = {
     "POST /organisations/%(organisation)s/members/%(membership)s/role",
     "POST /organisations/%(organisation)s/members/%(membership)s/remove",
     "POST /organisations/%(organisation)s/money/",
+    "PATCH /api/v1/organisations/%(id)s/billing",
+    "POST /organisations/%(organisation)s/billing/",
 }
 
 

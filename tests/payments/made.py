@@ -5,8 +5,9 @@ from functools import partial
 
 from django.db import connection, transaction
 
+from marketplace.core import clock
 from marketplace.models import Organisation, User
-from payments import ledger, months, reserves
+from payments import invoices, ledger, months, reserves
 from payments.ledger import Move
 from payments.models import Account, Entry, Reserve
 from tests import make
@@ -64,3 +65,15 @@ def counted(when: datetime) -> None:
     for _ in range(3):  # a seal that is placed at one look is counted at the next
         while months.count(when):
             pass
+
+
+def billed(organisation: Organisation, user: User, when: datetime) -> None:
+    """A bonus that the organisation paid the user at that time, in a month that is closed and invoiced."""
+    own = partial(ledger.account, currency="USD", mode="sandbox")
+    outside, prepaid, earnings = own("outside"), own("prepaid", organisation=organisation), own("earnings", user=user)
+    booked(when, "prepayment", f"billed:{organisation.pk}:p", (outside, prepaid, 3_300_000))
+    booked(when, "bonus", f"billed:{organisation.pk}:b", (prepaid, earnings, 3_000_000))
+    booked(when, "bonus_fee", f"billed:{organisation.pk}:f", (prepaid, own("fees"), 300_000))
+    counted(clock.now())
+    while invoices.issue():
+        pass
