@@ -94,6 +94,7 @@ def test_a_year_sums_its_months_and_begins_where_the_last_ended(book, wes):
     for month in range(1, 13):
         book(f"2027-{month:02d}-15", "settlement", "reserve", "earnings", month * 100_000)
     book("2027-06-20", "payout", "earnings", "in_transit", 2_000_000)
+    book("2027-06-21", "payout_paid", "in_transit", "outside", 2_000_000)
     book("2028-01-01 00:00", "settlement", "reserve", "earnings", 9)
     counted(at("2028-01-02"))
     months, (part,) = statements.of_year(wes, 2027)

@@ -33,7 +33,7 @@ def run(sql, **values):
 
 @pytest.fixture
 def accounts(wes, monkeypatch):
-    monkeypatch.setattr(plans, "BIG", {"payments_transfer", "payments_entry"})
+    monkeypatch.setattr(plans, "BIG", {"payments_transfer"})
     run("SET CONSTRAINTS ALL IMMEDIATE")
     run("ALTER TABLE payments_transfer DROP CONSTRAINT transfer_debit_same_money, "
         "DROP CONSTRAINT transfer_credit_same_money")  # fmt: skip

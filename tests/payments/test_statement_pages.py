@@ -30,7 +30,7 @@ def table(response):
 @pytest.fixture
 def paid(wes, rita):
     """Wes was paid for answers in a project of an ugly name two months ago; all is closed and invoiced."""
-    home = make.organisation(rita)
+    home, _ = make.organisation(rita), profiles.of(wes)
     when = clock.now() - timedelta(days=62)
     project = make.project(home, title=EVIL)
     billing.state(home, rita, name=EVIL, address="+1\nBern", country="DE", tax_id="@x")
