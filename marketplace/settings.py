@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.core.exceptions import ImproperlyConfigured
 
-from marketplace.core import env, pay_floors, signing
+from marketplace.core import env, pay_floors, signing, taxes
 from marketplace.core.embedded import server as embedded
 from marketplace.core.money import DECIMALS
 
@@ -83,6 +83,14 @@ PAYOUT_COUNTRIES = env.countries(
     "AT:EUR BE:EUR CH:CHF+EUR CY:EUR DE:EUR EE:EUR ES:EUR FI:EUR FR:EUR GB:GBP GR:EUR HR:EUR IE:EUR IT:EUR JP:JPY "
     "LT:EUR LU:EUR LV:EUR MT:EUR NL:EUR PT:EUR SI:EUR SK:EUR US:USD",
 )
+
+# Statements
+REPORTING_TIME_ZONE = env.time_zone("REPORTING_TIME_ZONE")  # of months and years; a month begins where the last ended
+MONTH_CLOSES_AFTER_H = env.number("MONTH_CLOSES_AFTER_H", 6, least=1, most=240)
+TAX_LINES = env.json_file("TAX_LINES", taxes.read, {})
+OPERATOR_NAME = env.text("OPERATOR_NAME")
+OPERATOR_ADDRESS = env.text("OPERATOR_ADDRESS").replace("\\n", "\n")
+OPERATOR_TAX_ID = env.text("OPERATOR_TAX_ID")
 
 # Limits
 IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)
@@ -264,6 +272,9 @@ SWEEPS = {
     "tasks.jobs.tell_of_disputes": 5,
     "payments.jobs.scheduled_payouts": 60,
     "payments.jobs.payout_accounts": 60,
+    "payments.jobs.count_months": 30,
+    "payments.jobs.invoices": 60,
+    "payments.jobs.forget_billed": 3600,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,
@@ -369,6 +380,7 @@ SPECTACULAR_SETTINGS = {
         "CohortStateEnum": "tasks.models.Cohort.State",
         "CredentialRequestStateEnum": "workers.models.CredentialRequest.State",
         "QualificationKindEnum": "workers.models.Qualification.Kind",
+        "InvoiceKindEnum": "payments.models.Invoice.Kind",
         "GroupKindEnum": "workers.models.Group.Kind",
         "RequirementStateEnum": [("met", "met"), ("missing", "missing"), ("unknown", "unknown")],
     },

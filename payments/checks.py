@@ -2,7 +2,7 @@
 
 from django.db import connection
 
-from payments import funding_checks
+from payments import funding_checks, statement_checks
 
 # sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time
 CHECKS = {
@@ -105,6 +105,7 @@ CHECKS = {
         ORDER BY 1, 2""",
     **funding_checks.CHECKS,
 }
+CHECKS |= statement_checks.CHECKS
 
 
 def broken() -> list[str]:

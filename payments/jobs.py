@@ -1,7 +1,8 @@
 """Background work with money: every one may run twice."""
 
+from payments import billing, maturities, months, schedules, webhooks
 from payments import disputes as taken_back
-from payments import maturities, schedules, webhooks
+from payments import invoices as documents
 from payments import payout_accounts as accounts
 from payments import payouts as outgoing
 from payments import prepayments as incoming
@@ -71,3 +72,18 @@ def payout_accounts() -> bool:
 def scheduled_payouts() -> bool:
     """Sweep: request the payouts of those who are paid every week or month."""
     return schedules.pay_due()
+
+
+def count_months() -> bool:
+    """Sweep: count what was booked by months, and close those that are over."""
+    return months.count()
+
+
+def invoices() -> bool:
+    """Sweep: issue what is to be issued for months that are closed."""
+    return documents.issue()
+
+
+def forget_billed() -> bool:
+    """Sweep: scrub who was billed when it need not be kept any longer."""
+    return billing.forget()

@@ -20,7 +20,7 @@ from marketplace import accounts
 from marketplace.core.errors import Conflict
 from marketplace.core.money import show
 from marketplace.models import Membership, Organisation, Project, Role, User
-from payments import balances, payout_accounts, payouts
+from payments import balances, billing, payout_accounts, payouts
 from payments.models import Account
 from tasks import appeals, assignments
 from tasks.models import Answer, Appeal, Assignment, GoldContest, Message, Report, Statement
@@ -97,6 +97,7 @@ def _erase(user: User, leave_rest: bool) -> None:
     for rows, blank in SCRUBBED:
         rows(worker).update(**blank)
     payout_accounts.erase(user)
+    billing.forget_details_of(user)  # while it is known where they were a member
     accounts.erase(user)
 
 

@@ -10,6 +10,7 @@ from django.urls import get_resolver
 from django.utils.regex_helper import normalize
 from django.views import View
 
+from marketplace.core.paging import seal
 from marketplace.models import ItemAlias
 from tests import make
 from tests.marketplace.test_web import TYPED
@@ -57,6 +58,12 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "invitations": lambda here: here.invitation.public_id,
     "credentials": lambda here: here.credential.public_id,
     "credential-requests": lambda here: here.credential_request.public_id,
+    "invoices": lambda here: here.invoice.public_id,
+    "months": lambda here: str(here.invoice.month),
+    "years": lambda here: here.invoice.month.first_day.year,
+    "filings": lambda here: here.invoice.month.first_day.year,
+    "amounts": lambda here: seal(here.amount.pk),
+    "lines/position": lambda here: 0,
     "kind": lambda here: "csv",
     "position": lambda here: 0,
     "version": lambda here: 1,
@@ -73,12 +80,13 @@ WHOSE = {  # all others: "rita"
     **dict.fromkeys(
         (
             *("assignments", "decisions", "notices", "payouts", "questions", "memberships", "invitations"),
-            *("known-answers", "reliability"),
+            *("known-answers", "reliability", "months", "years", "amounts"),
         ),
         "wes",
     ),
     **dict.fromkeys(("appeals", "reports", "credential-requests", "refunds"), "ada"),
     **dict.fromkeys(("appeals", "reports", "credential-requests", "payout-reviews"), "ada"),
+    **dict.fromkeys(("appeals", "reports", "credential-requests", "filings"), "ada"),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
@@ -190,6 +198,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /organisations/%(organisation)s/members/%(membership)s/role": lambda here: {
         f"{here.membership.pk}-role": "owner"
     },
+    "PATCH /api/v1/organisations/%(id)s/billing": lambda here: {"name": "Lab AG"},
+    "POST /organisations/%(organisation)s/billing/": lambda here: {"name": "Lab AG"},
     "POST /organisations/%(organisation)s/money/": lambda here: {"amount_micros": "1", "currency": "USD"},
     "POST /organisations/%(organisation)s/refunds/": lambda here: {
         "refund-amount_micros": "1",

@@ -74,6 +74,8 @@ OWNERS_MAY = {
     "POST /organisations/%(organisation)s/members/%(membership)s/remove",
     "POST /organisations/%(organisation)s/money/",
     "POST /organisations/%(organisation)s/refunds/",
+    "PATCH /api/v1/organisations/%(id)s/billing",
+    "POST /organisations/%(organisation)s/billing/",
 }
 
 

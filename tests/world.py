@@ -7,7 +7,7 @@ from marketplace import accounts, guidelines, lessons
 from marketplace.core import clock
 from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
 from payments import payout_accounts, payouts, prepayments, refunds
-from payments.models import Payout, Prepayment, Refund
+from payments.models import Invoice, Payout, Prepayment, Refund, Transfer
 from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
 from tasks.models import (
     Answer,
@@ -72,10 +72,12 @@ class World:
     invitation: Invitation  # to Wes
     credential: Qualification  # of the site
     credential_request: CredentialRequest  # Wes's
+    invoice: Invoice  # the organisation's, over what Wes got two months ago
+    amount: Transfer  # that
 
     def hidden_from(self, person: User) -> list[str]:
         """What stands in no answer to this person; offers are open to everybody."""
-        offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa]
+        offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa, self.invoice]
         offer += [self.prepayment, self.refund]
         page = [
             self.lease,
@@ -134,6 +136,8 @@ def made_by_everybody() -> World:
     qualifications.give(birds, rita, [(home.pseudonym(worker.public_id), 0.9)])
     groups.add(group, rita, [home.pseudonym(worker.public_id)])
     profiles.introduce(profiles.of(make.user("olga")), home)
+    two_months_ago = clock.now() - timedelta(days=62)
+    made.billed(home, wes, two_months_ago)
     nurse = qualifications.define_credential(ada, "Nurse")
     prepayment = prepayments.request(home, rita, 5_000_000, "USD")
     Prepayment.objects.filter(pk=prepayment.pk).update(paid_at=clock.now() - timedelta(days=1000))
@@ -162,6 +166,8 @@ def made_by_everybody() -> World:
         invitation=groups.invite(group, rita, "wes@example.org"),
         credential=nurse,
         credential_request=credentials.ask(worker, nurse, "I am one."),
+        invoice=Invoice.objects.get(organisation=home),
+        amount=Transfer.objects.get(credit__user=wes, created_at=two_months_ago),
         payout=payouts.request(wes, 2_000_000),
         prepayment=prepayment,
         refund=refunds.request(home, rita, 1_000_000, "USD")[0],

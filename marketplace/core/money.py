@@ -1,7 +1,9 @@
 """Money in micros: integers, a millionth of the currency's unit."""
 
 import re
+from collections.abc import Sequence
 from decimal import Decimal
+from fractions import Fraction
 
 from marketplace.core.errors import Invalid
 
@@ -21,9 +23,29 @@ def shares(amount_micros: int, parts: int) -> list[int]:
     return [each + (place < rest) for place in range(parts)]
 
 
+def apportion(whole: int, weights: Sequence[Fraction | int]) -> list[int]:
+    """A whole in parts by weight that sum to it: the largest remainders round up, of equal ones the first."""
+    weight = sum(weights, Fraction(0))
+    if not weight:
+        assert not whole, "nothing has a weight, and something is to be given out"
+        return [0 for _ in weights]
+    exact = [whole * one / weight for one in map(Fraction, weights)]
+    parts = [int(one // 1) for one in exact]
+    by_rest = sorted(range(len(parts)), key=lambda place: (parts[place] - exact[place], place))
+    for place in by_rest[: whole - sum(parts)]:
+        parts[place] += 1
+    assert sum(parts) == whole
+    return parts
+
+
+def unit_micros(currency: str) -> int:
+    """The least that can be moved of a currency, in micros."""
+    return MICROS // 10 ** DECIMALS[currency]
+
+
 def whole_minor_units(amount_micros: int, currency: str) -> int:
     """The part of an amount that a payout can move, in micros; the rest stays where it is."""
-    unit = MICROS // 10 ** DECIMALS[currency]
+    unit = unit_micros(currency)
     return amount_micros // unit * unit
 
 

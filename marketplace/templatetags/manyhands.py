@@ -20,6 +20,20 @@ def money(amount_micros: int | None, currency: str) -> str:
 
 
 @register.filter
+def basis(rate_bp: int) -> str:
+    """A rate in basis points: "19 %", "8.25 %"."""
+    whole, rest = divmod(rate_bp, 100)
+    decimals = f".{rest:02d}".rstrip("0") if rest else ""
+    return f"{whole}{decimals} %"
+
+
+@register.filter
+def said(word: str) -> str:
+    """A word of the machine as people read it: "payout_failed" is "payout failed"."""
+    return word.replace("_", " ")
+
+
+@register.filter
 def percent(share: float | None) -> str:
     return "" if share is None else f"{share * 100:.0f} %"
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from marketplace import labels
+from marketplace.core.money import MICROS
 from tasks.exports.labels import Row
 from tasks.models import Batch
 
@@ -51,6 +52,25 @@ def defused(cell: Any) -> Any:
     if isinstance(cell, str) and not isinstance(cell, Number) and cell.lstrip(" ").startswith(FORMULA):
         return "'" + cell
     return cell
+
+
+def amount(micros: int) -> Number:
+    """An amount of money as spreadsheets read it."""
+    sign = "-" if micros < 0 else ""
+    return Number(f"{sign}{abs(micros) // MICROS}.{abs(micros) % MICROS:06d}")
+
+
+def table(header: list[str], rows: Iterable[list[Any]]) -> Iterator[bytes]:
+    """A table in blocks of many lines, in which no cell is a formula."""
+    text = io.StringIO(BOM, newline="")
+    text.seek(0, io.SEEK_END)
+    line = csv.writer(text).writerow
+    line(header)
+    for row in rows:
+        if text.tell() >= BLOCK_LETTERS:
+            yield taken(text)
+        line(map(defused, row))
+    yield taken(text)
 
 
 def taken(text: io.StringIO) -> bytes:

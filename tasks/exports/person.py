@@ -4,8 +4,6 @@ Hidden checks stay hidden: evidence is counted by day, known answers and agreeme
 answer says whether it was a check.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -14,11 +12,10 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 
 from marketplace.core import clock
-from marketplace.core.money import MICROS
 from marketplace.models import User
 from payments import balances
 from payments.models import Transfer
-from tasks.exports.csv import BLOCK_LETTERS, BOM, Number, defused, taken
+from tasks.exports.csv import amount, table
 from tasks.exports.jsonl import BLOCK_BYTES
 from tasks.models import Answer, Decision, TimeSheet
 from workers import profiles
@@ -85,9 +82,9 @@ def write_answers(user: User) -> Iterator[bytes]:
     def cells(row: Row) -> list[Any]:
         value = msgspec.json.encode(row["value"]).decode()
         named = [row["submitted_at"].isoformat(), row["project"], row["organisation"], row["id"], row["state"], value]
-        return [*named, _amount(row["price_micros"]), row["currency"], "yes" if row["is_paid"] else "no"]
+        return [*named, amount(row["price_micros"]), row["currency"], "yes" if row["is_paid"] else "no"]
 
-    return _table(ANSWERS_HEADER, map(cells, answers(profiles.of(user))))
+    return table(ANSWERS_HEADER, map(cells, answers(profiles.of(user))))
 
 
 def write_pay(user: User) -> Iterator[bytes]:
@@ -95,9 +92,9 @@ def write_pay(user: User) -> Iterator[bytes]:
 
     def cells(row: Row) -> list[Any]:
         kind = [row["currency"], row["mode"], row["payable_from"]]
-        return [row["at"].isoformat(), row["kind"], _amount(row["amount_micros"]), *kind]
+        return [row["at"].isoformat(), row["kind"], amount(row["amount_micros"]), *kind]
 
-    return _table(PAY_HEADER, map(cells, money(user)))
+    return table(PAY_HEADER, map(cells, money(user)))
 
 
 def answers(worker: Worker) -> Iterator[Row]:
@@ -270,22 +267,3 @@ def _plain(rows: "QuerySet[Any]", *columns: str) -> Iterator[Row]:
 def _cells(row: Any, columns: Iterable[str]) -> Row:
     """These columns, the public id under the name that the API has for it."""
     return {("id" if name == "public_id" else name): getattr(row, name) for name in columns}
-
-
-def _amount(micros: int) -> Number:
-    """An amount of money as spreadsheets read it."""
-    sign = "-" if micros < 0 else ""
-    return Number(f"{sign}{abs(micros) // MICROS}.{abs(micros) % MICROS:06d}")
-
-
-def _table(header: list[str], rows: Iterable[list[Any]]) -> Iterator[bytes]:
-    """A table in blocks of many lines, in which no cell is a formula."""
-    text = io.StringIO(BOM, newline="")
-    text.seek(0, io.SEEK_END)
-    line = csv.writer(text).writerow
-    line(header)
-    for row in rows:
-        if text.tell() >= BLOCK_LETTERS:
-            yield taken(text)
-        line(map(defused, row))
-    yield taken(text)

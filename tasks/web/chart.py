@@ -204,6 +204,12 @@ def counts(said: Sequence[tuple[str, int]]) -> Rows:
     return _rows([(name, times / most, str(times)) for name, times in said])
 
 
+def amounts(named: Sequence[tuple[str, int, str]]) -> Rows:
+    """A bar for each amount, with how it is written."""
+    most = max((micros for _, micros, _ in named), default=1) or 1
+    return _rows([(name, max(micros, 0) / most * 0.75, text) for name, micros, text in named])
+
+
 def shares(named: Sequence[tuple[str, float]], wanted: float) -> Rows:
     """A bar for each share from 0 to 1, with a line at what is wanted."""
     return _rows([(name, share, f"{share * 100:.0f} %") for name, share in named], LEFT + SPAN * wanted)

@@ -78,3 +78,13 @@ def test_a_secret_that_makes_no_sense_is_not_repeated(monkeypatch):
         env.parsed("THING", signing.private_key)
     assert "THING" in str(caught.value)
     assert "s3cret" not in str(caught.value)
+
+
+def test_a_time_zone_is_read_strictly(monkeypatch):
+    assert str(env.time_zone("THING")) == "UTC"
+    monkeypatch.setenv("THING", "Europe/Berlin")
+    assert str(env.time_zone("THING")) == "Europe/Berlin"
+    for wrong in ("Berlin", "../etc/passwd", "Europe", "CEST+1"):
+        monkeypatch.setenv("THING", wrong)
+        with pytest.raises(ImproperlyConfigured, match="THING"):
+            env.time_zone("THING")

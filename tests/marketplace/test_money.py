@@ -45,3 +45,11 @@ def test_whole_minor_units_leave_less_than_one_behind(micros, currency):
 def test_n_fees_are_n_times_one_fee_and_never_more_than_the_share(price, basis_points, n):
     fee = money.fee_micros(price, basis_points)
     assert n * fee * 10_000 <= n * price * basis_points
+
+
+def test_a_whole_is_given_out_by_weight_and_the_largest_remainders_round_up():
+    assert money.apportion(100, [1, 1, 1]) == [34, 33, 33]
+    assert money.apportion(10, [5, 3, 2]) == [5, 3, 2]
+    assert money.apportion(7, [1, 0, 2]) == [2, 0, 5]  # 2.33, 0, 4.67
+    assert money.apportion(0, [0, 0]) == [0, 0]
+    assert money.apportion(1, [1, 1]) == [1, 0]

@@ -1,13 +1,16 @@
 """Money where a test wants it, through the verbs that put it there."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
+from django.db import connection, transaction
+
 from marketplace.core import clock
 from marketplace.models import Organisation, User
-from payments import ledger, reserves
-from payments.models import Account, Payout, PayoutAccount, Reserve
+from payments import invoices, ledger, months, reserves
+from payments.ledger import Move
+from payments.models import Account, Entry, Payout, PayoutAccount, Reserve
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
@@ -59,3 +62,40 @@ def due(*payouts: Payout) -> None:
 def balance(account: Account) -> int:
     account.refresh_from_db()
     return account.balance_micros
+
+
+def at(text: str) -> datetime:
+    """A time as "2026-10-31 23:59", in UTC."""
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+@transaction.atomic
+def booked(when: datetime, kind: str, key: str, *transfers: Move) -> Entry:
+    """An entry as `ledger.post` writes it, at another time."""
+    with connection.cursor() as sql:
+        sql.execute(
+            "INSERT INTO payments_entry (kind, key, facts, created_at) VALUES (%s, %s, '{}', %s) RETURNING id",
+            [kind, key, when],
+        )
+        entry = Entry.objects.get(pk=sql.fetchone()[0])
+    ledger._write(entry, [(debit.pk, credit.pk, amount) for debit, credit, amount in transfers])
+    return entry
+
+
+def counted(when: datetime) -> None:
+    """All that is booked, as the sweep counts it at that time."""
+    for _ in range(3):  # a seal that is placed at one look is counted at the next
+        while months.count(when):
+            pass
+
+
+def billed(organisation: Organisation, user: User, when: datetime) -> None:
+    """A bonus that the organisation paid the user at that time, in a month that is closed and invoiced."""
+    own = partial(ledger.account, currency="USD", mode="sandbox")
+    outside, prepaid, earnings = own("outside"), own("prepaid", organisation=organisation), own("earnings", user=user)
+    booked(when, "prepayment", f"billed:{organisation.pk}:p", (outside, prepaid, 3_300_000))
+    booked(when, "bonus", f"billed:{organisation.pk}:b", (prepaid, earnings, 3_000_000))
+    booked(when, "bonus_fee", f"billed:{organisation.pk}:f", (prepaid, own("fees"), 300_000))
+    counted(clock.now())
+    while invoices.issue():
+        pass
