@@ -62,6 +62,7 @@ if unknown := set(CURRENCIES) - DECIMALS.keys():
 FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in basis points
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
 PAYOUT_LEAST_MICROS = env.number("PAYOUT_LEAST_MICROS", 1_000_000, most=10**9)
+CORRECTION_ALONE_MOST_MICROS = env.number("CORRECTION_ALONE_MOST_MICROS", 100_000_000, most=10**11)  # two admins above
 
 # Limits
 IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)

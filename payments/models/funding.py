@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
@@ -62,6 +63,7 @@ class Prepayment(models.Model):
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="prepayment_of_provider"),
             models.Index(fields=["charge_id"], condition=~Q(charge_id=""), name="prepayment_of_charge"),
             models.Index(fields=["id"], condition=Q(state="requested"), name="prepayment_waiting"),
+            models.Index(Coalesce("paid_at", "created_at"), name="prepayment_in_span"),
         ]
 
     def __str__(self) -> str:
@@ -124,6 +126,7 @@ class Refund(models.Model):
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_of_provider"),
             models.Index(fields=["id"], condition=Q(state__in=["proposed", "requested"]), name="refund_waiting"),
+            models.Index(Coalesce("ended_at", "created_at"), name="refund_in_span"),
         ]
 
     def __str__(self) -> str:
@@ -163,7 +166,8 @@ class Dispute(models.Model):
                 fields=["id"],
                 condition=Q(state__in=["open", "lost"], covered_micros__lt=F("amount_micros")),
                 name="dispute_uncovered",
-            )
+            ),
+            models.Index(fields=["opened_at"], name="dispute_in_span"),
         ]
 
     def __str__(self) -> str:

@@ -2,19 +2,27 @@
 
 from functools import partial
 
+from marketplace.core import clock
 from marketplace.models import Organisation, User
 from payments import ledger, reserves
-from payments.models import Account, Reserve
+from payments.gateway import sandbox
+from payments.models import Account, Prepayment, Reserve
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
 
 
-def prepaid(organisation: Organisation, micros: int, currency: str = "USD") -> Account:
+def prepaid(organisation: Organisation, micros: int, currency: str = "USD", mode: str = "sandbox") -> Account:
     """The organisation's prepaid account with this much more in it."""
-    account = partial(ledger.account, currency=currency, mode="sandbox")
+    account = partial(ledger.account, currency=currency, mode=mode)
     own = account("prepaid", organisation=organisation)
-    ledger.post("prepayment", f"made:{own.pk}:{own.credits_micros}", (account("outside"), own, micros))
+    paid = Prepayment.objects.create(
+        organisation=organisation, requested_by=make.owner(organisation), amount_micros=micros, currency=currency,
+        mode=mode, state="paid", paid_at=clock.now(),
+    )  # fmt: skip
+    if mode == "sandbox":
+        Prepayment.objects.filter(pk=paid.pk).update(provider_id=sandbox.derived_id(mode, f"prepayment:{paid.pk}"))
+    ledger.post("prepayment", f"prepayment:{paid.pk}", (account("outside"), own, micros))
     return own
 
 
