@@ -93,7 +93,7 @@ CHECKS = {
                ON payout.currency = account.currency AND payout.mode = account.mode
         WHERE coalesce(account.balance, 0) <> coalesce(payout.waiting, 0)
         ORDER BY 1, 2""",
-    "{currency} {mode}: {inside} micros came in and stayed; by prepayments, refunds, disputes, payouts it is {told}": """
+    "{currency} {mode}: {inside} micros are here from outside; prepayments, refunds, disputes, payouts say {told}": """
         WITH told AS (
             SELECT currency, mode, amount_micros AS micros FROM payments_prepayment WHERE state = 'paid'
             UNION ALL

@@ -1,4 +1,4 @@
-"""Differences between our books and the provider's: found, told, explained by a person, and never repaired from here."""
+"""Differences between our books and the provider's: found, told, explained by a person; never repaired from here."""
 
 from collections.abc import Iterable
 

@@ -27,7 +27,8 @@ LAST = """SELECT max(id) FROM (
     SELECT id FROM payments_transfer WHERE id > %(after)s AND id <= %(upto)s ORDER BY id LIMIT %(limit)s) step"""
 # All of a transfer and of its entry; a digest holds the one before, so that none can be exchanged alone
 DIGEST = """
-SELECT encode(sha256(convert_to(%(before)s || coalesce(string_agg(line, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex'), count(*)
+SELECT encode(sha256(convert_to(%(before)s || coalesce(string_agg(line, E'\\n' ORDER BY id), ''), 'UTF8')), 'hex'),
+       count(*)
 FROM (SELECT transfer.id, concat_ws('|', transfer.id, entry_id, entry.key, entry.kind, md5(entry.facts::text), debit_id,
              credit_id, amount_micros, currency, mode, extract(epoch FROM transfer.created_at)) AS line
       FROM payments_transfer transfer JOIN payments_entry entry ON entry.id = entry_id
