@@ -57,7 +57,9 @@ CHECKS = {
                 - (SELECT coalesce(sum(amount_micros), 0) FROM payments_transfer
                    JOIN payments_account credit ON credit.id = credit_id AND credit.kind = 'prepaid'
                    WHERE debit_id = reserve.account_id) AS moved
-            FROM payments_reserve reserve) row
+            FROM payments_reserve reserve
+            WHERE %(after)s = 0 OR reserve.account_id IN (
+                SELECT unnest(ARRAY[debit_id, credit_id]) FROM payments_transfer WHERE id > %(after)s)) row
         WHERE lines <> moved
         ORDER BY id""",
     "prepayment {id} is {state}, of {amount} micros; its entry moved {moved}": """

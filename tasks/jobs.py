@@ -15,6 +15,7 @@ from tasks import (
     gold_disputes,
     gold_pool,
     grants,
+    oversight,
     reconsidering,
     reopening,
     rules,
@@ -112,6 +113,10 @@ def record() -> bool:
 
 def review_grants() -> bool:
     return grants.review()
+
+
+def tell_of_differences() -> bool:
+    return oversight.tell()
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:
