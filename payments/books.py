@@ -77,24 +77,26 @@ def is_row(subject: str) -> bool:
 
 def subjects(movements: Iterable[Movement]) -> dict[str, str]:
     """The row of ours behind each movement, by the movement's id: by our key in it, else by the id of what moved."""
-    found: dict[str, str] = {}
-    asked: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in SOURCES}
-    claimed: dict[str, set[str]] = {}
+    by_key: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in SOURCES}
+    by_source: dict[str, dict[str, list[str]]] = {name: defaultdict(list) for name in SOURCES}
     for movement in movements:
-        if named := _named(movement):
-            claimed.setdefault(named, set()).add(movement.provider_id)
-            continue
-        for name, source in SOURCES.items():
-            if movement.source_id and movement.kind in source.kinds:
-                asked[name][movement.source_id].append(movement.provider_id)
-    there = expected(claimed)
-    found |= {key: subject for subject, keys in claimed.items() if subject in there for key in keys}
-    for name, by_source in asked.items():
-        source = SOURCES[name]
-        rows = source.model._default_manager.filter(**{f"{source.id_field}__in": list(by_source)})
-        for pk, source_id in rows.values_list("pk", source.id_field):
-            found |= dict.fromkeys(by_source[source_id], f"{name}:{pk}")
+        for name in (name for name, source in SOURCES.items() if movement.kind in source.kinds):
+            if key := movement.facts.get(name):
+                by_key[name][key].append(movement.provider_id)
+            elif movement.source_id:
+                by_source[name][movement.source_id].append(movement.provider_id)
+    found: dict[str, str] = {}
+    for name, source in SOURCES.items():
+        for field, asked in (("public_id", by_key[name]), (source.id_field, by_source[name])):
+            rows = source.model._default_manager.filter(**{f"{field}__in": list(asked)})
+            for pk, key in rows.values_list("pk", field):
+                found |= dict.fromkeys(asked[key], f"{name}:{pk}")
     return found
+
+
+def first_at(mode: str) -> datetime | None:
+    """When the first prepayment of this kind of money was asked for, before which nothing can have moved."""
+    return Prepayment.objects.filter(mode=mode).order_by("pk").values_list("created_at", flat=True).first()
 
 
 def as_movement(row: ProviderMovement) -> Movement:
@@ -182,17 +184,6 @@ def _compare_identity(ours: Expected) -> Found | None:
         return None
     text = f"play money that was moved for {ours.subject} has the id {ours.derived_id}, the row says {ours.provider_id}"
     return Kind.IDENTITY, ours.micros, None, ours.currency, text
-
-
-def _named(movement: Movement) -> str:
-    """The row that our own key in a movement names; "": it has none."""
-    if is_row(movement.facts.get("key", "")):
-        return movement.facts["key"]
-    for name, source in SOURCES.items():
-        key = movement.facts.get(name, "")
-        if movement.kind in source.kinds and key:
-            return key if is_row(key) else f"{name}:{key}" if key.isdecimal() else ""
-    return ""
 
 
 def _events(mode: str, since: datetime) -> dict[str, QuerySet[Any]]:

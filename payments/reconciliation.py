@@ -9,21 +9,21 @@ In play money there is no provider: there, each paid row is compared with the id
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import Sum
 
-from marketplace.core import clock
+from marketplace.core import clock, money
 from marketplace.models import Mode
 from payments import books, differences, gateway
 from payments.gateway import Gateway, Movement
 from payments.models import Difference, Progress, ProviderMovement
 
 STEP = 2_000  # movements copied, or events of one kind compared, at a time
-FIRST = datetime(2011, 1, 1, tzinfo=UTC)  # nothing moved before there was a provider
+SPAN = timedelta(days=30)  # asked for at a time: a provider is asked day by day, on empty days as well
 OVERLAP = timedelta(days=2)  # read and compared again each time: what comes late, comes within
 GRACE = timedelta(hours=1)  # what is younger is compared next time: its webhook may be on its way
 NEUTRAL = {"fee", "payout"}  # the provider's fees, and what the operator took out: added up, of no row of ours
@@ -88,7 +88,8 @@ def _begin(mode: str, full: bool, at: datetime) -> dict[str, Any]:
     if run and (run["full"] or not full):
         return run
     last = progress.facts.get("last")
-    since = FIRST if full or not last else datetime.fromisoformat(last["until"]) - OVERLAP
+    since = (books.first_at(mode) or at) if full or not last else datetime.fromisoformat(last["until"])
+    since -= OVERLAP
     run = {
         **{"part": "compare" if mode == Mode.SANDBOX else "copy", "full": full or not last, "compared": 0},
         **{"since": since.isoformat(), "cursor": since.isoformat(), "until": at.isoformat()},
@@ -104,10 +105,11 @@ def _begin(mode: str, full: bool, at: datetime) -> dict[str, Any]:
 def _copy(provider: Gateway, run: dict[str, Any]) -> bool:
     """Copy the next movements; after the last, compare the balance and go on to the second part."""
     cursor, until = (datetime.fromisoformat(run[name]) for name in ("cursor", "until"))
-    page, is_last = _page(provider.movements(cursor, until), cursor)
+    end = min(until, cursor + SPAN)
+    page, is_all = _page(provider.movements(cursor, end), cursor)
     _keep(provider.mode, page)
-    if not is_last:
-        return _go_on(provider.mode, cursor=page[-1].created_at)
+    if not is_all or end < until:
+        return _go_on(provider.mode, cursor=end if is_all else page[-1].created_at)
     _compare_balance(provider, until)
     if run["full"]:
         _note_vanished(provider.mode, run)
@@ -175,17 +177,25 @@ def _compare_balance(provider: Gateway, since: datetime) -> None:
         return
     net = Progress.objects.get(name=_name(mode)).facts["net"]
     wrong = [
-        differences.found(mode, Kind.BALANCE, currency, ours=net.get(currency, 0), theirs=micros, currency=currency).pk
+        _note_balance(mode, currency, net.get(currency, 0), micros)
         for currency, micros in before.items()
         if micros != net.get(currency, 0)
     ]
     differences.gone(mode, currencies, [Kind.BALANCE], but=wrong)
 
 
+def _note_balance(mode: str, currency: str, ours: int, theirs: int) -> int:
+    """Keep by how much a balance is off: once explained, it stays so while that is the same."""
+    shown = [money.show(micros, currency) for micros in (ours, theirs)]
+    text = f"its movements come to {shown[0]}, the provider holds {shown[1]}"
+    row = differences.found(mode, Kind.BALANCE, currency, ours=0, theirs=theirs - ours, currency=currency, text=text)
+    return row.pk
+
+
 def _note_vanished(mode: str, run: dict[str, Any]) -> None:
     """Name what was read once, and is not there any more now that all was read again."""
-    began, until = (datetime.fromisoformat(run[name]) for name in ("began", "until"))
-    for row in ProviderMovement.objects.filter(mode=mode, seen_at__lt=began, moved_at__lt=until).order_by("pk")[:STEP]:
+    began, since, until = (datetime.fromisoformat(run[name]) for name in ("began", "since", "until"))
+    for row in ProviderMovement.objects.filter(mode=mode, seen_at__lt=began, moved_at__gte=since, moved_at__lt=until):
         differences.found(mode, Kind.VANISHED, row.provider_id, ours=row.amount_micros, currency=row.currency)
 
 

@@ -6,6 +6,9 @@ from django.db import connection
 
 from marketplace.core import clock
 from payments.gateway import Movement
+from payments.models import Payout, Prepayment, Refund
+
+ROWS = {"prepayment": Prepayment, "refund": Refund, "payout": Payout}  # those whose metadata hold our key
 
 
 class Bank:
@@ -18,7 +21,11 @@ class Bank:
 
     def move(self, kind, micros, subject="", *, source="", fee=0, currency="USD", ago=timedelta(hours=3)):
         """Move the balance, some hours ago."""
-        facts = {"key": subject} if subject else {}
+        facts = {}
+        if subject:
+            name, _, key = subject.partition(":")
+            row = ROWS[name].objects.filter(pk=key).first()
+            facts = {name: row.public_id if row else "of_nobody"}
         made = Movement(
             f"txn_{len(self.log)}", kind, source or f"{kind}_{len(self.log)}", micros, fee, currency,
             clock.now() - ago, facts,

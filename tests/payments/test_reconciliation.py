@@ -189,6 +189,7 @@ def test_a_movement_that_is_told_differently_or_no_longer_is_named_by_a_full_run
     assert run(bank) == set()
     long_ago = clock.now() - timedelta(days=30)
     ProviderMovement.objects.update(moved_at=long_ago)
+    Prepayment.objects.update(created_at=long_ago, paid_at=long_ago)
     bank.log = [replace(bank.log[0], amount_micros=9 * UNIT, created_at=long_ago)]
     assert run(bank) == {("balance", "USD")}
     assert run(bank, full=True) == {("balance", "USD"), ("changed", "txn_0"), ("vanished", "txn_1")}
@@ -204,7 +205,7 @@ def test_the_next_run_reads_only_what_is_new_and_two_days_before(bank):
     assert until - since < timedelta(days=2, minutes=5)
     bank.asked.clear()
     run(bank, full=True)
-    assert bank.asked[0][0] == reconciliation.FIRST
+    assert bank.asked[0][0] == Prepayment.objects.get().created_at - reconciliation.OVERLAP
 
 
 def test_a_run_cut_short_goes_on_where_it_was_and_reads_pages(bank, monkeypatch):
@@ -220,6 +221,25 @@ def test_a_run_cut_short_goes_on_where_it_was_and_reads_pages(bank, monkeypatch)
     assert run(bank) == set()
     assert ProviderMovement.objects.count() == 10
     assert Progress.objects.get().facts["last"]["compared"] >= 10
+
+
+def test_long_times_without_a_movement_are_read_a_month_at_a_time(bank):
+    row = paid(bank)
+    Prepayment.objects.update(created_at=clock.now() - timedelta(days=100))
+    assert run(bank) == set()
+    assert [(until - since).days for since, until in bank.asked[:3]] == [30] * 3
+    assert ProviderMovement.objects.get().subject == f"prepayment:{row.pk}"
+
+
+def test_a_balance_that_is_off_by_the_same_is_explained_once(bank, ada):
+    paid(bank)
+    bank.balance_off = 7 * UNIT
+    run(bank)
+    differences.explain(Difference.objects.get(), ada, "It was there before us.")
+    paid(bank)
+    assert run(bank) == set()
+    bank.balance_off = 8 * UNIT
+    assert run(bank) == {("balance", "USD")}
 
 
 def test_as_many_at_the_same_second_as_a_page_holds_do_not_stop_it(bank, monkeypatch):
