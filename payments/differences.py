@@ -22,7 +22,7 @@ def found(
     """Keep a difference, once; one that was explained is open again when its figures are others now."""
     subject, at = subject[:200], clock.now()
     figures = {"ours_micros": ours, "theirs_micros": theirs, "currency": currency}
-    text = text or _sentence(Kind(kind).label, **figures)
+    text = text or _sentence(Kind(kind).label, ours, theirs, currency)
     row, is_new = Difference.objects.select_for_update(no_key=True).get_or_create(
         mode=mode, kind=kind, subject=subject, defaults={**figures, "text": text, "found_at": at}
     )

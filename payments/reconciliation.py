@@ -145,8 +145,8 @@ def _keep(mode: str, page: list[Movement]) -> None:
     for one in page:
         row = before.get(one.provider_id)
         if row and any(getattr(row, name) != value for name, value in _told(one).items()):
-            figures = {"ours": row.amount_micros, "theirs": one.amount_micros, "currency": row.currency}
-            differences.found(mode, Kind.CHANGED, one.provider_id, **figures)
+            was, is_now = row.amount_micros, one.amount_micros
+            differences.found(mode, Kind.CHANGED, one.provider_id, ours=was, theirs=is_now, currency=row.currency)
     net = progress.facts.setdefault("net", None) or _sums(mode, but=set(fresh))
     for one in fresh.values():
         net[one.currency] = net.get(one.currency, 0) + one.amount_micros - one.fee_micros
