@@ -100,8 +100,8 @@ def remove_member(membership: Membership, by: User) -> None:
 
 
 @transaction.atomic
-def freeze(organisation: Organisation, by: User, reason: str) -> None:
-    """Stop the organisation's work at the next claim; by staff, with a reason that is kept in the history."""
+def freeze(organisation: Organisation, by: User | None, reason: str = "") -> None:
+    """Stop the organisation's work at the next claim; by staff with a reason, or by the site itself (None)."""
     _set_frozen(organisation, by, clock.now(), reason)
 
 
@@ -212,11 +212,11 @@ def _keep_an_owner(membership: Membership) -> None:
         raise LastOwner
 
 
-def _set_frozen(organisation: Organisation, by: User, at: Any, reason: str) -> None:
-    if not by.is_staff:
+def _set_frozen(organisation: Organisation, by: User | None, at: Any, reason: str) -> None:
+    if by and not by.is_staff:
         raise Forbidden
     reason = reason.strip()
-    if not reason or text_error(reason) or len(reason) > REASON_MOST:
+    if (by and not reason) or text_error(reason) or len(reason) > REASON_MOST:
         raise _invalid("reason", "length", f"must be a text of 1 to {REASON_MOST} characters")
     organisation.frozen_at = at
     organisation.save(update_fields=["frozen_at"])

@@ -88,7 +88,8 @@ def subjects(movements: Iterable[Movement]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name, source in SOURCES.items():
         for field, asked in (("public_id", by_key[name]), (source.id_field, by_source[name])):
-            rows = source.model._default_manager.filter(**{f"{field}__in": list(asked)})
+            known = {f"{field}__in": list(asked), f"{source.mode}__isnull": False}  # a dispute may not be booked yet
+            rows = source.model._default_manager.filter(**known)
             for pk, key in rows.values_list("pk", field):
                 found |= dict.fromkeys(asked[key], f"{name}:{pk}")
     return found
@@ -152,7 +153,7 @@ def expected(subjects: Iterable[str]) -> dict[str, Expected]:
     found = [
         *(_of_prepayment(row) for row in Prepayment.objects.filter(pk__in=keys["prepayment"])),
         *(_of_refund(row) for row in Refund.objects.select_related("prepayment").filter(pk__in=keys["refund"])),
-        *(_of_dispute(row) for row in Dispute.objects.select_related("prepayment").filter(pk__in=keys["dispute"])),
+        *(_of_dispute(row) for row in _booked_disputes(keys["dispute"])),
         *(_of_payout(row) for row in Payout.objects.filter(pk__in=keys["payout"])),
     ]
     return {one.subject: one for one in found}
@@ -194,6 +195,10 @@ def _events(mode: str, since: datetime) -> dict[str, QuerySet[Any]]:
         .filter(at__gte=since)
         for name, source in SOURCES.items()
     }
+
+
+def _booked_disputes(keys: list[int]) -> QuerySet[Dispute]:
+    return Dispute.objects.select_related("prepayment").filter(pk__in=keys, prepayment__isnull=False)
 
 
 def _of_prepayment(row: Prepayment) -> Expected:

@@ -14,7 +14,7 @@ from payments import differences, gateway, prepayments, reconciliation
 from payments.models import Difference, Dispute, Payout, Prepayment, Progress, ProviderMovement, Refund, Transfer
 from tests import make
 from tests.payments import made
-from tests.payments.bank import Bank
+from tests.payments.moving import Bank
 
 UNIT = 1_000_000
 pytestmark = pytest.mark.django_db(transaction=True)  # no transaction of the test's is open around the call
