@@ -29,12 +29,13 @@ django.setup()
 from django.db import connection  # noqa: E402
 
 from marketplace.core import clock  # noqa: E402
-from marketplace.models import Dataset, Organisation, Project, User  # noqa: E402
-from payments import ledger, reserves  # noqa: E402
-from payments.models import Account, Transfer  # noqa: E402
+from marketplace.models import Dataset, Membership, Organisation, Project, User  # noqa: E402
+from payments import reserves  # noqa: E402
+from payments.models import Transfer  # noqa: E402
 from tasks import audit, decisions, settlement  # noqa: E402
 from tasks.batches import PINNED  # noqa: E402
 from tasks.models import Answer, Batch  # noqa: E402
+from tests.payments import made  # noqa: E402
 
 CROWDS = (100, 1_000, 10_000)
 PRICE, FEE = 1_000, 100
@@ -89,9 +90,8 @@ def open_batch(micros: int) -> Batch:
         **{"project": project, "number": 1, "state": "open", "dataset": data, "dataset_version": 1, "fee_bp": 1_000},
         **{"published_by": user, "published_at": clock.now()},
     )
-    outside = ledger.account(Account.Kind.OUTSIDE, currency="USD", mode="sandbox")
-    prepaid = ledger.account(Account.Kind.PREPAID, organisation=home, currency="USD", mode="sandbox")
-    ledger.post("prepayment", f"benchmark:{batch.pk}", (outside, prepaid, micros))
+    Membership.objects.create(organisation=home, user=user, role="owner")
+    made.prepaid(home, micros)
     reserves.open(project, batch.subject, {"answers": micros}, batch.fee_bp, "USD", "sandbox")
     return batch
 

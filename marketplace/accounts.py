@@ -22,6 +22,7 @@ from marketplace.models import ApiKey, Membership, Organisation, Role, User
 
 KEY_PREFIX = "mh_"
 KEY_DAYS_MOST = 365
+REASON_MOST = 5_000
 SESSIONS_STEP = 10_000
 
 
@@ -99,15 +100,15 @@ def remove_member(membership: Membership, by: User) -> None:
 
 
 @transaction.atomic
-def freeze(organisation: Organisation, by: User | None) -> None:
-    """Stop the organisation's work at the next claim; by staff, or by the site itself (None)."""
-    _set_frozen(organisation, by, clock.now())
+def freeze(organisation: Organisation, by: User | None, reason: str = "") -> None:
+    """Stop the organisation's work at the next claim; by staff with a reason, or by the site itself (None)."""
+    _set_frozen(organisation, by, clock.now(), reason)
 
 
 @transaction.atomic
-def thaw(organisation: Organisation, by: User) -> None:
-    """Let the organisation's work go on; by staff."""
-    _set_frozen(organisation, by, None)
+def thaw(organisation: Organisation, by: User, reason: str) -> None:
+    """Let the organisation's work go on; by staff, with a reason that is kept in the history."""
+    _set_frozen(organisation, by, None, reason)
 
 
 @transaction.atomic
@@ -211,12 +212,15 @@ def _keep_an_owner(membership: Membership) -> None:
         raise LastOwner
 
 
-def _set_frozen(organisation: Organisation, by: User | None, at: Any) -> None:
+def _set_frozen(organisation: Organisation, by: User | None, at: Any, reason: str) -> None:
     if by and not by.is_staff:
         raise Forbidden
+    reason = reason.strip()
+    if (by and not reason) or text_error(reason) or len(reason) > REASON_MOST:
+        raise _invalid("reason", "length", f"must be a text of 1 to {REASON_MOST} characters")
     organisation.frozen_at = at
     organisation.save(update_fields=["frozen_at"])
-    audit.record(by, "freeze" if at else "thaw", organisation)
+    audit.record(by, "freeze" if at else "thaw", organisation, reason=reason)
 
 
 def _named(name: str, longest: int, may_be_empty: bool = False) -> str:

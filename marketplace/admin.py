@@ -1,11 +1,18 @@
 """The admin's view of the offer: everything can be looked at, and what may be changed goes through a verb."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
 from allauth.account.decorators import secure_admin_login
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 
 from marketplace import accounts
+from marketplace.core.errors import DomainError
 from marketplace.models import AuditEvent, BadRow, Import, Membership, Organisation, Project, User
 
 admin.site.login = secure_admin_login(admin.site.login)  # type: ignore[method-assign]  # one way in, with its limits
@@ -30,6 +37,29 @@ class ReadOnly:
         return False
 
 
+def ask_reason(
+    page: admin.ModelAdmin, request: HttpRequest, rows: Iterable[Model], verb: Callable[[Any, str], Any], *,
+    title: str, words: str, back: str,
+) -> HttpResponse:  # fmt: skip
+    """Ask for a reason on a page of its own, and with one call the verb for each row; a refusal is shown there."""
+    chosen, reason, refusal = list(rows), request.POST.get("reason", ""), ""
+    if request.method == "POST" and "reason" in request.POST:
+        try:
+            for row in chosen:
+                verb(row, reason)
+            messages.success(request, f"{title}: done.")
+            return redirect(back)
+        except DomainError as problem:
+            refusal = problem.detail
+    kept = [("action", request.POST.get("action", "")), *((ACTION_CHECKBOX_NAME, row.pk) for row in chosen)]
+    context = {
+        **page.admin_site.each_context(request),
+        **{"opts": page.opts, "title": title, "words": words, "rows": chosen, "kept": kept, "back": back},
+        **{"reason": reason, "refusal": refusal},
+    }
+    return TemplateResponse(request, "admin/reason.html", context, status=409 if refusal else 200)
+
+
 class MembershipInline(ReadOnly, admin.TabularInline):
     model = Membership
 
@@ -52,14 +82,20 @@ class OrganisationAdmin(ReadOnly, admin.ModelAdmin):
     actions = ["freeze", "thaw"]
 
     @admin.action(description="Freeze: work stops at the next claim", permissions=["view"])
-    def freeze(self, request: HttpRequest, chosen: "QuerySet[Organisation]") -> None:
-        for organisation in chosen:
-            accounts.freeze(organisation, request.user)  # type: ignore[arg-type]
+    def freeze(self, request: HttpRequest, chosen: "QuerySet[Organisation]") -> HttpResponse:
+        words = "Their work stops at the next claim; what was handed in is still paid."
+        return ask_reason(
+            self, request, chosen, lambda row, why: accounts.freeze(row, request.user, why),  # type: ignore[arg-type]
+            title="Freeze", words=words, back=request.path,
+        )  # fmt: skip
 
     @admin.action(description="Thaw: work goes on", permissions=["view"])
-    def thaw(self, request: HttpRequest, chosen: "QuerySet[Organisation]") -> None:
-        for organisation in chosen:
-            accounts.thaw(organisation, request.user)  # type: ignore[arg-type]
+    def thaw(self, request: HttpRequest, chosen: "QuerySet[Organisation]") -> HttpResponse:
+        words = "Their work goes on."
+        return ask_reason(
+            self, request, chosen, lambda row, why: accounts.thaw(row, request.user, why),  # type: ignore[arg-type]
+            title="Thaw", words=words, back=request.path,
+        )  # fmt: skip
 
 
 @admin.register(Project)

@@ -91,6 +91,7 @@ TAX_LINES = env.json_file("TAX_LINES", taxes.read, {})
 OPERATOR_NAME = env.text("OPERATOR_NAME")
 OPERATOR_ADDRESS = env.text("OPERATOR_ADDRESS").replace("\\n", "\n")
 OPERATOR_TAX_ID = env.text("OPERATOR_TAX_ID")
+CORRECTION_ALONE_MOST_MICROS = env.number("CORRECTION_ALONE_MOST_MICROS", 100_000_000, most=10**11)  # two admins above
 
 # Limits
 IMPORT_MOST_BYTES = env.number("IMPORT_MOST_BYTES", 2_000_000_000, most=10**12)
@@ -275,6 +276,9 @@ SWEEPS = {
     "payments.jobs.count_months": 30,
     "payments.jobs.invoices": 60,
     "payments.jobs.forget_billed": 3600,
+    "payments.jobs.reconcile": 24 * 3600,
+    "payments.jobs.seal": 24 * 3600,
+    "tasks.jobs.tell_of_differences": 60,
     "workers.jobs.mail_notices": 5,
     "marketplace.jobs.imports": 5,
     "marketplace.jobs.forget_replies": 3600,

@@ -1,5 +1,6 @@
 """The ledger for staff: everything can be found, nothing can be added, changed or deleted."""
 
+from collections.abc import Callable
 from typing import Any, cast
 
 from django.conf import settings
@@ -8,31 +9,41 @@ from django.core.paginator import Paginator
 from django.db import models
 from django.forms import BaseInlineFormSet
 from django.http import HttpRequest, HttpResponse
-from django.shortcuts import redirect
+from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 
-from marketplace.admin import ReadOnly
+from marketplace.admin import ReadOnly, ask_reason
 from marketplace.core import money
 from marketplace.core.errors import DomainError
 from marketplace.models import User
-from payments import holds, payouts, refunds
+from payments import balances, corrections, differences, holds, payouts, refunds
 from payments.models import (
     Account,
+    Correction,
+    Difference,
     Dispute,
     Entry,
+    Hold,
+    Invoice,
+    Maturity,
     Payout,
     PayoutAccount,
     Prepayment,
+    ProviderMovement,
     Refund,
     Reserve,
     ReserveLine,
+    SealedCheckpoint,
+    StripeEvent,
     Transfer,
 )
 
 COUNT_MOST = 5_000  # rows that a list pages through; what lies further is found by searching
 SHOWN = 20
 INLINE_MOST = 200  # transfers shown of one entry; a settlement has thousands
+PAGE = 50
 
 
 class CappedPaginator(Paginator):
@@ -95,6 +106,33 @@ class AccountAdmin(LedgerAdmin):
     def balance(self, account: Account) -> str:
         return money.show(account.balance_micros, account.currency)
 
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.transfers)
+        return [path("<int:pk>/transfers/", view, name="payments_account_transfers"), *super().get_urls()]
+
+    def transfers(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """The newest transfers of an account, or those before one of them."""
+        account, before = get_object_or_404(Account, pk=pk), request.GET.get("before", "")
+        given = int(before) if before.isdecimal() and len(before) < 19 else None
+        found = balances.transfers(account, given, PAGE + 1)
+        rows = [_seen_from(account, row) for row in found[:PAGE]]
+        context = {
+            **self.admin_site.each_context(request),
+            **{"opts": self.opts, "title": f"Transfers of account {pk}", "account": account, "rows": rows},
+            **{"balance": self.balance(account), "older": rows[-1]["pk"] if len(found) > PAGE else None},
+        }
+        return TemplateResponse(request, "admin/payments/account/transfers.html", context)
+
+
+def _seen_from(account: Account, transfer: Transfer) -> dict[str, Any]:
+    """A transfer as a row of one account's list."""
+    is_in, amount = transfer.credit_id == account.pk, money.show(transfer.amount_micros, transfer.currency)
+    return {
+        **{"pk": transfer.pk, "at": transfer.created_at, "entry": transfer.entry},
+        **{"inward": amount if is_in else "", "outward": "" if is_in else amount},
+        "other": transfer.debit if is_in else transfer.credit,
+    }
+
 
 @admin.register(Entry)
 class EntryAdmin(LedgerAdmin):
@@ -102,6 +140,21 @@ class EntryAdmin(LedgerAdmin):
     search_fields = ["key__startswith"]
     search_help_text = "The beginning of a key, such as payout:17"
     inlines = [TransferInline]
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.reverse_entry)
+        return [path("<int:pk>/reverse/", view, name="payments_entry_reverse"), *super().get_urls()]
+
+    def reverse_entry(self, request: HttpRequest, pk: int) -> HttpResponse:
+        """Ask why an entry is to be reversed, and reverse it, or propose to."""
+        entry = get_object_or_404(Entry, pk=pk)
+        words = (
+            corrections.reversible(entry) or "All it moved goes back; above the limit when a second admin has signed."
+        )
+        return ask_reason(
+            self, request, [entry], lambda row, why: corrections.propose(row, cast(User, request.user), why),
+            title="Reverse", words=words[0].upper() + words[1:], back=reverse("admin:payments_correction_changelist"),
+        )  # fmt: skip
 
 
 @admin.register(Reserve)
@@ -255,3 +308,133 @@ def _review(request: HttpRequest, payout: Payout) -> None:
                 messages.error(request, "Choose a verdict.")
     except DomainError as refusal:
         messages.error(request, refusal.detail)
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(LedgerAdmin):
+    list_display = ["public_id", "organisation", "kind", "issued_at"]
+    list_filter = ["kind"]
+    list_select_related = ["organisation"]
+    search_fields = ["public_id__exact", "organisation__public_id__exact"]
+    search_help_text = "Public id of an invoice or an organisation"
+
+
+@admin.register(Hold)
+class HoldAdmin(LedgerAdmin):
+    list_display = ["id", "user", "since", "until", "lifted_at"]
+    list_select_related = ["user"]
+    search_fields = ["user__public_id__exact"]
+    search_help_text = "Public id of a person"
+
+
+@admin.register(Maturity)
+class MaturityAdmin(LedgerAdmin):
+    list_display = ["id", "organisation", "day", "currency", "mode", "state"]
+    list_filter = ["state", "mode"]
+    list_select_related = ["organisation"]
+    search_fields = ["organisation__public_id__exact"]
+    search_help_text = "Public id of an organisation"
+
+
+@admin.register(StripeEvent)
+class StripeEventAdmin(LedgerAdmin):
+    list_display = ["event_id", "type", "mode", "state", "tries", "received_at"]
+    list_filter = ["state", "mode"]
+    search_fields = ["event_id__exact", "type__exact"]
+    search_help_text = "The provider's id of an event, or its type"
+
+
+@admin.register(ProviderMovement)
+class ProviderMovementAdmin(LedgerAdmin):
+    list_display = ["provider_id", "kind", "subject", "amount", "fee_micros", "mode", "moved_at"]
+    list_filter = ["kind", "mode"]
+    search_fields = ["provider_id__exact", "source_id__exact", "subject__exact"]
+    search_help_text = "The provider's id, or a row of ours such as payout:17"
+
+
+@admin.register(SealedCheckpoint)
+class SealedCheckpointAdmin(LedgerAdmin):
+    list_display = ["id", "after_id", "upto_id", "transfers", "sealed_at"]
+    search_fields = ["digest__exact"]
+    search_help_text = "A digest"
+
+
+@admin.register(Difference)
+class DifferenceAdmin(LedgerAdmin):
+    list_display = ["id", "kind", "subject", "text", "mode", "state", "found_at"]
+    list_filter = ["state", "kind", "mode"]
+    search_fields = ["subject__exact"]
+    search_help_text = "A row of ours such as payout:17, or the provider's id"
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show what differs, or keep how an admin explains it."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        rows = Difference.objects.select_related("explained_by")
+        difference = get_object_or_404(rows, pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            _tell(request, lambda: differences.explain(difference, _by(request), request.POST.get("note", "")))
+            return redirect(request.path)
+        known = models.Q(subject=difference.subject) | models.Q(provider_id=difference.subject)
+        figures = {
+            name: "nothing" if micros is None else money.show(micros, difference.currency)
+            for name, micros in (("ours", difference.ours_micros), ("theirs", difference.theirs_micros))
+        }
+        context = {
+            **self.admin_site.each_context(request),
+            **{"opts": self.opts, "title": "Difference", "difference": difference, **figures},
+            "movements": ProviderMovement.objects.filter(known, mode=difference.mode).order_by("pk")[:PAGE],
+            "is_open": difference.state == Difference.State.OPEN,
+        }
+        return TemplateResponse(request, "admin/payments/difference/explain.html", context)
+
+
+@admin.register(Correction)
+class CorrectionAdmin(LedgerAdmin):
+    list_display = ["public_id", "entry", "amount_micros", "state", "proposed_by", "signed_by", "proposed_at"]
+    list_filter = ["state"]
+    list_select_related = ["entry", "proposed_by", "signed_by"]
+    search_fields = ["public_id__exact", "entry__key__exact"]
+    search_help_text = "Public id of a correction, or the key of an entry"
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show what was proposed, or sign or decline it."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        rows = Correction.objects.select_related("entry", "reversal", "proposed_by", "signed_by")
+        correction = get_object_or_404(rows, pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            _decide(request, correction)
+            return redirect(request.path)
+        moved = correction.entry.transfers.select_related("debit", "credit").order_by("pk")[:INLINE_MOST]
+        context = {
+            **self.admin_site.each_context(request),
+            **{"opts": self.opts, "title": "Correction", "correction": correction},
+            "rows": [{"from": row.credit, "to": row.debit, "amount": self.amount(row)} for row in moved],
+            "is_open": correction.state == Correction.State.PROPOSED,
+            "may_sign": correction.proposed_by_id != _by(request).pk,
+        }
+        return TemplateResponse(request, "admin/payments/correction/decide.html", context)
+
+
+def _decide(request: HttpRequest, correction: Correction) -> None:
+    match request.POST.get("verdict"):
+        case "sign":
+            _tell(request, lambda: corrections.sign(correction, _by(request)))
+        case "decline":
+            _tell(request, lambda: corrections.decline(correction, _by(request), request.POST.get("reason", "")))
+        case _:
+            messages.error(request, "Choose what to do.")
+
+
+def _tell(request: HttpRequest, verb: Callable[[], Any]) -> None:
+    """Do it, and say that it was done, or why not."""
+    try:
+        verb()
+        messages.success(request, "Done.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+
+
+def _by(request: HttpRequest) -> User:
+    return cast(User, request.user)

@@ -1,6 +1,8 @@
 """Background work with money: every one may run twice."""
 
-from payments import billing, maturities, months, schedules, webhooks
+from django.conf import settings
+
+from payments import billing, differences, ledger, maturities, months, reconciliation, schedules, seals, webhooks
 from payments import disputes as taken_back
 from payments import invoices as documents
 from payments import payout_accounts as accounts
@@ -87,3 +89,15 @@ def invoices() -> bool:
 def forget_billed() -> bool:
     """Sweep: scrub who was billed when it need not be kept any longer."""
     return billing.forget()
+
+
+def reconcile() -> bool:
+    """Sweep: compare our books with the provider's, a step at a time."""
+    return reconciliation.step()
+
+
+def seal() -> bool:
+    """Sweep: audit what came since the last seal, keep what is wrong as differences, and seal what can be sealed."""
+    problems = ledger.audit()
+    differences.note_broken(settings.MODE, problems)
+    return not problems and seals.seal()

@@ -161,6 +161,7 @@ def close(user: User) -> list[Payout]:
         account = PayoutAccount.objects.select_for_update(no_key=True).get(pk=found.pk)
         states.move(account, PayoutAccount.State.CLOSED)
         audit.record(user, "close", account)
+        jobs.enqueue("tasks.jobs.relate", user.pk)
     return last
 
 
@@ -172,6 +173,7 @@ def erase(user: User) -> None:
     list(own.select_for_update(no_key=True).values_list("pk"))
     own.exclude(state=PayoutAccount.State.CLOSED).update(state=PayoutAccount.State.CLOSED)
     own.update(missing=[], identity="", refusal="")
+    jobs.enqueue("tasks.jobs.relate", user.pk)
 
 
 @contextmanager
@@ -196,7 +198,7 @@ def _note(pk: int, told: AccountState, began_at: datetime) -> PayoutAccount:
     account = PayoutAccount.objects.select_for_update(no_key=True).get(pk=pk)
     if account.state == PayoutAccount.State.CLOSED or (account.seen_at and account.seen_at > began_at):
         return account
-    before = account.state
+    before, identity = account.state, account.identity
     account.missing, account.seen_at = list(told.missing), began_at
     account.identity = told.identity or account.identity  # it is told while people can be paid there
     account.save(update_fields=["missing", "identity", "seen_at"])
@@ -204,6 +206,8 @@ def _note(pk: int, told: AccountState, began_at: datetime) -> PayoutAccount:
         age = began_at - account.created_at
         states.move(account, told.state, due_at=began_at + _until_next(told.state, age))
         audit.record(None, "look", account, before=before, state=told.state)
+    if (account.state, account.identity) != (before, identity):
+        jobs.enqueue("tasks.jobs.relate", account.user_id)
     return account
 
 

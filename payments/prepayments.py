@@ -88,7 +88,7 @@ def ask_again(limit: int = 100, *, through: Gateway | None = None) -> bool:
 
     After a day nobody waits for it: it fails. Should it be paid all the same, it is credited.
     """
-    waiting = Prepayment.objects.filter(state=Prepayment.State.REQUESTED, provider_id="")
+    waiting = Prepayment.objects.filter(state=Prepayment.State.REQUESTED, provider_id="", mode=settings.MODE)
     chosen = list(waiting.order_by("?").values_list("pk", "created_at")[:limit])  # none starves behind those that fail
     given_up, done = clock.now() - ASK_FOR, 0
     for pk, created_at in chosen:

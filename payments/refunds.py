@@ -86,7 +86,7 @@ def send(refund_pk: int, *, through: Gateway | None = None) -> Refund:
 
 def resend(limit: int = 100, *, through: Gateway | None = None) -> bool:
     """Send refunds that still wait; True when all of them ended and more may wait."""
-    waiting = Refund.objects.filter(state=Refund.State.REQUESTED)
+    waiting = Refund.objects.filter(state=Refund.State.REQUESTED, prepayment__mode=settings.MODE)
     chosen = list(waiting.order_by("?").values_list("pk", flat=True)[:limit])  # none starves behind those that fail
     ended = 0
     for pk in chosen:

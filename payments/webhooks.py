@@ -4,11 +4,9 @@ A message only says where to look. It may come twice, late, before its predecess
 and states is not believed, but asked again. Every function of TYPES may therefore run any number of times.
 """
 
-import importlib
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -16,7 +14,7 @@ from django.db.models import DurationField, ExpressionWrapper, F, Value
 from django.db.models.functions import Power
 
 from marketplace.core import clock, jobs, states
-from payments import gateway
+from payments import disputes, gateway, payout_accounts, payouts, prepayments, refunds
 from payments.gateway import Gateway, Payment
 from payments.models import Payout, Prepayment, Refund, StripeEvent
 
@@ -111,7 +109,7 @@ def _payment(event: StripeEvent, through: Gateway) -> bool:
     if payment.state == "paid":
         _settle(prepayment, payment)
     elif payment.state == "failed" and about == prepayment.provider_id:
-        _verb("prepayments", "fail")(prepayment.pk, payment.failure)
+        prepayments.fail(prepayment.pk, payment.failure)
     return True
 
 
@@ -119,7 +117,7 @@ def _settle(prepayment: Prepayment, payment: Payment) -> None:
     """Credit a prepayment, if what was paid is what was asked for."""
     if (payment.amount_micros, payment.currency) != (prepayment.amount_micros, prepayment.currency):
         raise ValueError(f"{prepayment}: {payment.amount_micros} {payment.currency} were paid, not what was asked for")
-    _verb("prepayments", "settle_paid")(prepayment.pk, payment.charge_id)
+    prepayments.settle_paid(prepayment.pk, payment.charge_id)
 
 
 def _prepayment(public_id: str, mode: str) -> Prepayment | None:
@@ -136,7 +134,7 @@ def _refund(event: StripeEvent, through: Gateway) -> bool:
     if refund.provider_id not in ("", about):
         raise ValueError(f"{refund} is {refund.provider_id}, and {about} says that it is it")
     if seen.state != "waiting":
-        _verb("refunds", "settle")(about, seen.state, seen.failure, refund_pk=refund.pk)
+        refunds.settle(about, seen.state, seen.failure, refund_pk=refund.pk)
     return True
 
 
@@ -152,9 +150,9 @@ def _dispute(event: StripeEvent, through: Gateway) -> bool:
         if payment is None or prepayment is None:
             return False
         _settle(prepayment, payment)
-    _verb("disputes", "opened")(seen.charge_id, about, seen.amount_micros, seen.reason)
+    disputes.opened(seen.charge_id, about, seen.amount_micros, seen.reason)
     if seen.state in ("won", "lost"):
-        _verb("disputes", "closed")(about, seen.state == "won")
+        disputes.closed(about, seen.state == "won")
     return True
 
 
@@ -164,7 +162,7 @@ def _transfer(event: StripeEvent, through: Gateway) -> bool:
     seen = through.sent(about)
     if not Payout.objects.filter(public_id=seen.subject, mode=event.mode).exists():
         return False
-    if seen.state == "reversed" and _verb("payouts", "came_back")(about, "it was taken back at Stripe") is None:
+    if seen.state == "reversed" and payouts.came_back(about, "it was taken back at Stripe") is None:
         raise NotYet(f"no payout names {about}")
     return True
 
@@ -172,7 +170,7 @@ def _transfer(event: StripeEvent, through: Gateway) -> bool:
 def _account(event: StripeEvent, through: Gateway) -> bool:
     """Something changed where a person is paid."""
     about = event.payload.get("account") or event.payload["id"]
-    return _verb("payout_accounts", "refresh")(about) is not None
+    return payout_accounts.refresh(about) is not None
 
 
 TYPES: dict[str, Callable[[StripeEvent, Gateway], bool]] = {
@@ -204,7 +202,3 @@ TYPES: dict[str, Callable[[StripeEvent, Gateway], bool]] = {
         _account,
     ),
 }
-
-
-def _verb(module: str, name: str) -> Callable[..., Any]:
-    return getattr(importlib.import_module(f"payments.{module}"), name)

@@ -277,9 +277,12 @@ CHECKS = {
 }
 
 
-def check() -> list[str]:
-    """Every promise that does not hold, as a sentence with its first broken row; empty: all hold."""
-    return [*_broken(), *ledger.audit()]
+def check(full: bool = False) -> list[str]:
+    """Every promise that does not hold, as a sentence with its first broken row; empty: all hold.
+
+    full  read sealed transfers, too
+    """
+    return [*_broken(), *ledger.audit(full)]
 
 
 def _broken() -> list[str]:

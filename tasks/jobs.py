@@ -20,6 +20,7 @@ from tasks import (
     gold_disputes,
     gold_pool,
     grants,
+    oversight,
     reconsidering,
     reopening,
     rules,
@@ -150,6 +151,10 @@ def relate(user: int) -> None:
 
 def review_grants() -> bool:
     return grants.review()
+
+
+def tell_of_differences() -> bool:
+    return oversight.tell()
 
 
 def _each(verb: Callable[[Any], bool | None], rows: Iterable[Any]) -> bool:

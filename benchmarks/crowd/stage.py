@@ -79,8 +79,8 @@ def site(
         folder = Path(running.enter_context(TemporaryDirectory()))
         settings.MEDIA_ROOT = folder / "media"
         apart.run(url, folder, "migrate", "-v0")
-        running.callback(_use, home)
-        _use({**home, **env.database(url)})
+        running.callback(use, home)
+        use({**home, **env.database(url)})
         batch, veteran = _offer(page_size), work.worker("veteran")
         with _unchecked():
             load.fill(batch, tasks, veteran, history=history, leases=0, people=people)
@@ -120,7 +120,7 @@ def _unchecked() -> Iterator[None]:
             cursor.execute(f"ALTER TABLE {table} ENABLE TRIGGER USER")
 
 
-def _use(database: dict[str, Any]) -> None:
+def use(database: dict[str, Any]) -> None:
     """Have this process work on another database."""
     connection.close()
     connection.settings_dict.clear()

@@ -17,19 +17,19 @@ class Sandbox:
     mode: str = Mode.SANDBOX
 
     def ask(self, prepayment: Prepayment) -> Asked:
-        return Asked(_id(prepayment.mode, f"prepayment:{prepayment.pk}"), is_paid=True)
+        return Asked(derived_id(prepayment.mode, f"prepayment:{prepayment.pk}"), is_paid=True)
 
     def refund(self, refund: Refund) -> str:
-        return _id(refund.prepayment.mode, f"refund:{refund.pk}")
+        return derived_id(refund.prepayment.mode, f"refund:{refund.pk}")
 
     def pay_out(self, payout: Payout) -> str:
-        return _id(payout.mode, f"payout:{payout.pk}")
+        return derived_id(payout.mode, f"payout:{payout.pk}")
 
     def take_back(self, payout: Payout, reason: str) -> str:
-        return _id(payout.mode, f"payout:{payout.pk}:reversed")
+        return derived_id(payout.mode, f"payout:{payout.pk}:reversed")
 
     def open_account(self, account: PayoutAccount, email: str) -> str:
-        return _id(account.mode, f"account:{account.pk}")
+        return derived_id(account.mode, f"account:{account.pk}")
 
     def onboarding_url(self, account: PayoutAccount, back_url: str, again_url: str) -> str:
         return back_url
@@ -56,7 +56,7 @@ class Sandbox:
         return 0
 
 
-def _id(mode: str, key: str) -> str:
+def derived_id(mode: str, key: str) -> str:
     """The id that this key always gets; money of another mode is no refusal, for it may have moved elsewhere."""
     if mode != Mode.SANDBOX:
         raise ImproperlyConfigured(f"{key} is {mode} money; this gateway moves play money only")

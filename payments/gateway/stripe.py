@@ -316,7 +316,7 @@ def _seconds(moment: datetime) -> int:
 
 
 def _session(prepayment: Prepayment) -> Any:
-    back = settings.SITE_URL + reverse("money", args=[prepayment.organisation.public_id])
+    back = settings.SITE_URL + reverse("prepayment", args=[prepayment.organisation.public_id, prepayment.public_id])
     return {
         "mode": "payment",
         "line_items": [

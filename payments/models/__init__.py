@@ -2,6 +2,14 @@
 
 from payments.models.funding import Dispute, Maturity, Prepayment, Refund
 from payments.models.ledger import Account, Entry, Reserve, ReserveLine, Transfer
+from payments.models.oversight import (
+    Correction,
+    Difference,
+    Progress,
+    ProviderMovement,
+    SealedCheckpoint,
+    SealedTotal,
+)
 from payments.models.paying import Hold, Payout, PayoutAccount, PayoutSchedule
 from payments.models.provider import StripeEvent
 from payments.models.statements import (
@@ -21,7 +29,9 @@ __all__ = [
     "Account",
     "BilledTo",
     "BillingDetails",
+    "Correction",
     "Counting",
+    "Difference",
     "Dispute",
     "Entry",
     "Hold",
@@ -36,9 +46,13 @@ __all__ = [
     "PayoutAccount",
     "PayoutSchedule",
     "Prepayment",
+    "Progress",
+    "ProviderMovement",
     "Refund",
     "Reserve",
     "ReserveLine",
+    "SealedCheckpoint",
+    "SealedTotal",
     "Series",
     "StripeEvent",
     "Transfer",

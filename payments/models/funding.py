@@ -4,6 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
+from django.db.models.functions import Coalesce
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
@@ -70,6 +71,7 @@ class Prepayment(models.Model):
                 condition=Q(state="paid"),
                 name="prepayment_payable",
             ),
+            models.Index(Coalesce("paid_at", "created_at"), name="prepayment_in_span"),
         ]
 
     def __str__(self) -> str:
@@ -134,6 +136,7 @@ class Refund(models.Model):
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_of_provider"),
             models.Index(fields=["id"], condition=Q(state__in=["proposed", "requested"]), name="refund_waiting"),
             models.Index(fields=["prepayment", "id"], name="refund_of_prepayment"),
+            models.Index(Coalesce("ended_at", "created_at"), name="refund_in_span"),
         ]
 
     def __str__(self) -> str:
@@ -187,6 +190,7 @@ class Dispute(models.Model):
             ),
             models.Index(fields=["charge_id"], condition=Q(prepayment=None), name="dispute_not_booked"),
             models.Index(fields=["id"], condition=Q(told_at=None, prepayment__isnull=False), name="dispute_to_tell"),
+            models.Index(fields=["opened_at"], name="dispute_in_span"),
         ]
 
     def __str__(self) -> str:

@@ -3,7 +3,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Now
+from django.db.models.functions import Coalesce, Now
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
@@ -127,6 +127,7 @@ class Payout(models.Model):
             models.Index(fields=["mode", "due_at"], condition=Q(state="requested"), name="payout_waiting"),
             models.Index(fields=["id"], condition=Q(state="review"), name="payout_to_review"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="payout_of_provider"),
+            models.Index(Coalesce("ended_at", "created_at"), name="payout_in_span"),
         ]
 
     def __str__(self) -> str:

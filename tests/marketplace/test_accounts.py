@@ -182,10 +182,10 @@ def test_nobody_revokes_the_key_of_another(rita, sam, ada):
 def test_staff_freeze_and_thaw_an_organisation(rita, ada):
     organisation = make.organisation(rita)
     with pytest.raises(Forbidden):
-        accounts.freeze(organisation, rita)
-    accounts.freeze(organisation, ada)
+        accounts.freeze(organisation, rita, "Why not.")
+    accounts.freeze(organisation, ada, "A bank asked.")
     assert Organisation.objects.get(pk=organisation.pk).frozen_at
-    accounts.thaw(organisation, ada)
+    accounts.thaw(organisation, ada, "It was cleared.")
     assert not Organisation.objects.get(pk=organisation.pk).frozen_at
 
 

@@ -38,9 +38,16 @@ def test_nobody_else_looks(as_sam, things, kind):
     assert as_sam.get(f"/admin/marketplace/{kind}/").status_code == 302
 
 
-def test_staff_freeze_organisations(ada, things):
-    asked = {"action": "freeze", "_selected_action": [things["organisation"].pk]}
-    signed_in(ada).post("/admin/marketplace/organisation/", asked)
-    assert Organisation.objects.get().frozen_at
-    signed_in(ada).post("/admin/marketplace/organisation/", {**asked, "action": "thaw"})
+def test_staff_freeze_organisations_with_a_reason_on_a_page_of_its_own(ada, things):
+    admin, asked = signed_in(ada), {"action": "freeze", "_selected_action": [things["organisation"].pk]}
+    page = admin.post("/admin/marketplace/organisation/", asked)
+    assert '<label for="reason"' in page.content.decode()
     assert not Organisation.objects.get().frozen_at
+    refused = admin.post("/admin/marketplace/organisation/", {**asked, "reason": "  "})
+    assert (refused.status_code, Organisation.objects.get().frozen_at) == (409, None)
+    admin.post("/admin/marketplace/organisation/", {**asked, "reason": "A bank asked."})
+    assert Organisation.objects.get().frozen_at
+    admin.post("/admin/marketplace/organisation/", {**asked, "action": "thaw", "reason": "It was cleared."})
+    assert not Organisation.objects.get().frozen_at
+    told = AuditEvent.objects.filter(verb__in=["freeze", "thaw"]).order_by("pk")
+    assert [event.facts["reason"] for event in told] == ["A bank asked.", "It was cleared."]

@@ -58,7 +58,7 @@ def payout(to: PayoutAccount, micros: int = 5_000_000, currency: str = "USD") ->
     kind = {"currency": currency, "mode": "test"}
     payout = Payout.objects.create(user=to.user, account=to, amount_micros=micros, sent_at=clock.now(), tries=1, **kind)
     earnings = ledger.account("earnings", user=to.user, **kind)
-    ledger.post("settlement", f"made:{payout.pk}", (ledger.account("outside", **kind), earnings, micros))
+    ledger.post("settlement", f"made:{payout.pk}", (ledger.account("losses", **kind), earnings, micros))
     ledger.post("payout", f"payout:{payout.pk}", (earnings, ledger.account("in_transit", **kind), micros))
     return payout
 

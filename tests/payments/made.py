@@ -9,18 +9,25 @@ from django.db import connection, transaction
 from marketplace.core import clock
 from marketplace.models import Organisation, User
 from payments import invoices, ledger, months, reserves
+from payments.gateway import sandbox
 from payments.ledger import Move
-from payments.models import Account, Entry, Payout, PayoutAccount, Reserve
+from payments.models import Account, Entry, Payout, PayoutAccount, Prepayment, Reserve
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
 
 
-def prepaid(organisation: Organisation, micros: int, currency: str = "USD") -> Account:
+def prepaid(organisation: Organisation, micros: int, currency: str = "USD", mode: str = "sandbox") -> Account:
     """The organisation's prepaid account with this much more in it."""
-    account = partial(ledger.account, currency=currency, mode="sandbox")
+    account = partial(ledger.account, currency=currency, mode=mode)
     own = account("prepaid", organisation=organisation)
-    ledger.post("prepayment", f"made:{own.pk}:{own.credits_micros}", (account("outside"), own, micros))
+    paid = Prepayment.objects.create(
+        organisation=organisation, requested_by=make.owner(organisation), amount_micros=micros, currency=currency,
+        mode=mode, state="paid", paid_at=clock.now(),
+    )  # fmt: skip
+    if mode == "sandbox":
+        Prepayment.objects.filter(pk=paid.pk).update(provider_id=sandbox.derived_id(mode, f"prepayment:{paid.pk}"))
+    ledger.post("prepayment", f"prepayment:{paid.pk}", (account("outside"), own, micros))
     return own
 
 
@@ -42,7 +49,7 @@ def owed(user: User, micros: int, mode: str = "test", currency: str = "USD") -> 
     """The user's earnings of this kind of money with this much more in them, from nowhere we look at."""
     account = partial(ledger.account, currency=currency, mode=mode)
     own = account("earnings", user=user)
-    ledger.post("settlement", f"made:{own.pk}:{own.credits_micros}", (account("outside"), own, micros))
+    ledger.post("settlement", f"made:{own.pk}:{own.credits_micros}", (account("losses"), own, micros))
     own.refresh_from_db()
     return own
 

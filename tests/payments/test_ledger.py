@@ -13,8 +13,9 @@ from tests.payments.made import USD, balance
 UNIT = 1_000_000
 
 
-def outside(currency="USD", mode="sandbox"):
-    return ledger.account("outside", currency=currency, mode=mode)
+def lost(currency="USD", mode="sandbox"):
+    """Where a test takes money from that nobody has paid: losses may be overdrawn."""
+    return ledger.account("losses", currency=currency, mode=mode)
 
 
 def prepaid(organisation, currency="USD", mode="sandbox"):
@@ -26,7 +27,7 @@ def test_the_textbook_example():
     acme = project.organisation
     prepayments.request(acme, make.owner(acme), 100 * UNIT, "USD")
     assert balance(prepaid(acme)) == 100 * UNIT
-    assert balance(outside()) == -100 * UNIT
+    assert balance(ledger.account("outside", **USD)) == -100 * UNIT
 
     reserve = reserves.open(project, "batch:1", {"answers": 33 * UNIT}, 1000, "USD", "sandbox")
     assert (balance(prepaid(acme)), balance(reserve.account)) == (67 * UNIT, 33 * UNIT)
@@ -50,14 +51,14 @@ def test_an_account_is_one():
     acme = make.organisation()
     assert prepaid(acme) == prepaid(acme)
     assert prepaid(acme) != prepaid(acme, currency="EUR")
-    assert outside() == outside()
-    assert outside() != outside(mode="test")
+    assert lost() == lost()
+    assert lost() != lost(mode="test")
 
 
 def test_the_same_key_with_the_same_transfers_is_the_first_entry():
     acme = make.organisation()
-    first = ledger.post("prepayment", "k", (outside(), prepaid(acme), 5), (outside(), prepaid(acme), 7), facts={"a": 1})
-    again = ledger.post("prepayment", "k", (outside(), prepaid(acme), 7), (outside(), prepaid(acme), 5))
+    first = ledger.post("prepayment", "k", (lost(), prepaid(acme), 5), (lost(), prepaid(acme), 7), facts={"a": 1})
+    again = ledger.post("prepayment", "k", (lost(), prepaid(acme), 7), (lost(), prepaid(acme), 5))
     assert again == first
     assert again.facts == {"a": 1}
     assert balance(prepaid(acme)) == 12
@@ -65,18 +66,18 @@ def test_the_same_key_with_the_same_transfers_is_the_first_entry():
 
 def test_the_key_is_looked_at_before_the_balance():
     acme, fees = make.organisation(), ledger.account("fees", **USD)
-    ledger.post("prepayment", "in", (outside(), prepaid(acme), 5))
+    ledger.post("prepayment", "in", (lost(), prepaid(acme), 5))
     first = ledger.post("charge", "out", (prepaid(acme), fees, 5))
     assert ledger.post("charge", "out", (prepaid(acme), fees, 5)) == first
 
 
 def test_the_same_key_for_something_else_is_refused():
     acme = make.organisation()
-    ledger.post("prepayment", "k", (outside(), prepaid(acme), 5))
+    ledger.post("prepayment", "k", (lost(), prepaid(acme), 5))
     for kind, moves in {
-        "another kind": [(outside(), prepaid(acme), 5)],
-        "prepayment": [(outside(), prepaid(acme), 6)],
-        "prepayment ": [(outside(), prepaid(acme), 5), (outside(), prepaid(acme), 5)],
+        "another kind": [(lost(), prepaid(acme), 5)],
+        "prepayment": [(lost(), prepaid(acme), 6)],
+        "prepayment ": [(lost(), prepaid(acme), 5), (lost(), prepaid(acme), 5)],
     }.items():
         with pytest.raises(KeyReused):
             ledger.post(kind.strip(), "k", *moves)
@@ -85,7 +86,7 @@ def test_the_same_key_for_something_else_is_refused():
 
 def test_an_overdraft_is_refused_with_what_is_missing_and_leaves_nothing():
     acme, fees = make.organisation(), ledger.account("fees", **USD)
-    ledger.post("prepayment", "in", (outside(), prepaid(acme), 5))
+    ledger.post("prepayment", "in", (lost(), prepaid(acme), 5))
     with pytest.raises(InsufficientFunds) as refusal:
         ledger.post("charge", "out", (prepaid(acme), fees, 4), (prepaid(acme), fees, 4))
     assert refusal.value.facts == {"missing_micros": 3, "currency": "USD"}
@@ -96,13 +97,13 @@ def test_an_overdraft_is_refused_with_what_is_missing_and_leaves_nothing():
 
 def test_what_comes_in_with_an_entry_may_go_out_with_it():
     acme, fees = make.organisation(), ledger.account("fees", **USD)
-    ledger.post("prepayment", "k", (prepaid(acme), fees, 5), (outside(), prepaid(acme), 5))
+    ledger.post("prepayment", "k", (prepaid(acme), fees, 5), (lost(), prepaid(acme), 5))
     assert balance(fees) == 5
 
 
 def test_only_the_outside_and_losses_may_be_overdrawn():
     bounded = set(Account.Kind.values) - set(Account.UNBOUNDED)
-    everything = [outside(), *(ledger.account(kind, **USD) for kind in sorted(bounded))]
+    everything = [lost(), *(ledger.account(kind, **USD) for kind in sorted(bounded))]
     for debit in everything[1:]:
         with pytest.raises(InsufficientFunds):
             ledger.post("test", f"from {debit.kind}", (debit, everything[0], 1))
@@ -110,7 +111,7 @@ def test_only_the_outside_and_losses_may_be_overdrawn():
 
 @pytest.mark.parametrize("amount", [0, -1])
 def test_the_database_refuses_an_amount_that_is_not_positive(amount):
-    entry = ledger.post("prepayment", "k", (outside(), prepaid(make.organisation()), 5))
+    entry = ledger.post("prepayment", "k", (lost(), prepaid(make.organisation()), 5))
     with pytest.raises(IntegrityError, match="transfer_amount_positive"), transaction.atomic():
         insert_transfer(entry, *entry.transfers.values_list("debit", "credit")[0], amount=amount)
 
@@ -118,13 +119,13 @@ def test_the_database_refuses_an_amount_that_is_not_positive(amount):
 @pytest.mark.parametrize(("currency", "mode"), [("EUR", "sandbox"), ("USD", "live")])
 def test_the_database_refuses_a_transfer_of_other_money_than_its_accounts(currency, mode):
     acme = make.organisation()
-    entry = ledger.post("prepayment", "k", (outside(), prepaid(acme), 5))
+    entry = ledger.post("prepayment", "k", (lost(), prepaid(acme), 5))
     usd, other = prepaid(acme), prepaid(acme, currency, mode)
-    for debit, credit, wrong in ((usd, outside(), "debit"), (other, usd, "credit")):
+    for debit, credit, wrong in ((usd, lost(), "debit"), (other, usd, "credit")):
         with pytest.raises(IntegrityError, match=f"transfer_{wrong}_same_money"), transaction.atomic():
             insert_transfer(entry, debit.pk, credit.pk, currency=currency, mode=mode)
     with pytest.raises(IntegrityError, match="transfer_credit_same_money"), transaction.atomic():
-        ledger.post("prepayment", "mixed", (outside(), other, 5))
+        ledger.post("prepayment", "mixed", (lost(), other, 5))
 
 
 def insert_transfer(entry, debit, credit, amount=1, currency="USD", mode="sandbox"):
@@ -139,7 +140,7 @@ def insert_transfer(entry, debit, credit, amount=1, currency="USD", mode="sandbo
 @pytest.mark.parametrize("table", ["payments_entry", "payments_transfer"])
 @pytest.mark.parametrize("change", ["UPDATE {} SET id = id", "DELETE FROM {}"])
 def test_rows_of_the_ledger_are_never_changed_or_deleted(table, change):
-    ledger.post("prepayment", "k", (outside(), prepaid(make.organisation()), 5))
+    ledger.post("prepayment", "k", (lost(), prepaid(make.organisation()), 5))
     with pytest.raises(IntegrityError, match=f"rows of {table} are append-only"), transaction.atomic():
         run(change.format(table))
 

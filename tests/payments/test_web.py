@@ -16,11 +16,11 @@ def lab(rita: User) -> Organisation:
 
 
 def _earn(user: User, amount_micros: int) -> None:
-    """Money from outside, as if it had been worked for."""
+    """Money lost to them, as if it had been worked for."""
     kind = {"currency": "USD", "mode": "sandbox"}
-    outside = ledger.account(Account.Kind.OUTSIDE, **kind)
+    losses = ledger.account(Account.Kind.LOSSES, **kind)
     earnings = ledger.account(Account.Kind.EARNINGS, user=user, **kind)
-    ledger.post("settlement", f"test:{user.pk}", (outside, earnings, amount_micros))
+    ledger.post("settlement", f"test:{user.pk}", (losses, earnings, amount_micros))
 
 
 def test_an_owner_prepays_in_play_money(as_rita: Client, lab: Organisation) -> None:

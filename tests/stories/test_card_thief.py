@@ -12,7 +12,7 @@ import pytest
 from marketplace import accounts
 from marketplace.core.errors import InsufficientFunds
 from marketplace.models import User
-from payments import balances, holds, ledger, maturities, payouts, prepayments
+from payments import balances, disputes, holds, ledger, maturities, payouts, prepayments
 from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Maturity, Payout, PayoutAccount
 from tasks import assignments, audit, decisions, earning, holding, jobs, signals
@@ -22,8 +22,6 @@ from tests import make
 from tests.tasks import work
 from workers.models import Worker
 
-disputes: Any = pytest.importorskip("payments.disputes")
-pytest.importorskip("payments.payout_accounts")
 pytestmark = pytest.mark.django_db(transaction=True)
 UNIT = 1_000_000
 PRICE, ITEMS, STOLEN = 30 * UNIT, 10, 2_000 * UNIT
