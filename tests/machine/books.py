@@ -16,17 +16,34 @@ class Piece:
     worker: int
     lease: int
     state: str = "leased"  # as Answer.State
+    price_micros: int = PRICE_MICROS  # of it, what is paid when it settles
     is_settled: bool = False
-    appeal: str = ""  # "", open, upheld, dismissed
-    is_final: bool = False  # a rejection that nobody can contest any more
+    appeal: str = ""  # "", open, dismissed
+    is_final: bool = False  # nobody can contest it any more
+    withheld_micros: int = 0  # of the price, by a decision that stands
+
+    @property
+    def fee_micros(self) -> int:
+        return self.price_micros * FEE_BP // 10_000
+
+    @property
+    def rest_micros(self) -> int:
+        """What is withheld, with its part of the fee."""
+        return EACH_MICROS - self.price_micros - self.fee_micros if self.withheld_micros else 0
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether what was decided can still be contested, so that its money is kept."""
+        return self.appeal == "open" or not (self.is_final or self.appeal)
 
     @property
     def owed_micros(self) -> int:
         """What it may still take out of its reserve."""
         waits = self.state in ("leased", "submitted")
         unpaid = self.state in ("accepted", "excluded") and not self.is_settled
-        contestable = self.state == "rejected" and (self.appeal == "open" or not (self.is_final or self.appeal))
-        return EACH_MICROS if waits or unpaid or contestable else 0
+        contestable = self.state == "rejected" and self.is_kept
+        own = self.price_micros + self.fee_micros if waits or unpaid or contestable else 0
+        return own + (self.rest_micros if self.is_kept else 0)
 
 
 @dataclass
@@ -52,8 +69,20 @@ class Books:
         for piece in self.pieces.values():
             if piece.state in ("accepted", "excluded") and not piece.is_settled:
                 piece.is_settled = True
-                self.move(f"reserve:{piece.batch}", f"earnings:{piece.worker}", PRICE_MICROS)
-                self.move(f"reserve:{piece.batch}", "fees", FEE_MICROS)
+                self.earn(piece.batch, piece.worker, piece.price_micros, piece.fee_micros)
+
+    def earn(self, batch: int, worker: int, micros: int, fee_micros: int) -> None:
+        self.move(f"reserve:{batch}", f"earnings:{worker}", micros)
+        self.move(f"reserve:{batch}", "fees", fee_micros)
+
+    def put_back(self, piece: Piece) -> None:
+        """Undo what was decided about it: all of its price is owed, what was withheld is paid at once."""
+        taken = EACH_MICROS if piece.state == "rejected" else piece.rest_micros
+        if taken and not piece.is_kept:
+            self.move("prepaid", f"reserve:{piece.batch}", taken)
+        if piece.withheld_micros:
+            self.earn(piece.batch, piece.worker, piece.withheld_micros, piece.rest_micros - piece.withheld_micros)
+        piece.state, piece.appeal, piece.is_final, piece.withheld_micros = "accepted", "", False, 0
 
     def give_back_rest(self) -> None:
         """Return what closed batches can no longer come to owe."""

@@ -13,16 +13,17 @@ from django.db.models import F, Q
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
+from marketplace import accounts
 from marketplace.core import clock
-from marketplace.core.errors import DomainError, IllegalMove, InsufficientFunds
-from payments import payouts, prepayments
+from marketplace.core.errors import DomainError, Forbidden, IllegalMove, InsufficientFunds
+from payments import disputes, payouts, prepayments, refunds
 from payments.gateway import Refused
 from payments.gateway.sandbox import Sandbox
-from payments.models import Account, Payout
-from tasks import appeals, assignments, audit, batches, decisions, settlement
+from payments.models import Account, Dispute, Payout, Prepayment, Refund
+from tasks import appeals, assignments, audit, batches, bonuses, budgets, decisions, settlement
 from tasks.models import Answer, Appeal, Assignment, Batch, Decision
 from tests import make
-from tests.machine.books import EACH_MICROS, PRICE_MICROS, Books, Piece
+from tests.machine.books import EACH_MICROS, FEE_BP, PRICE_MICROS, Books, Piece
 from tests.tasks import work
 from workers.models import Worker
 
@@ -76,11 +77,18 @@ class Scripted(Sandbox):
         self.says = says
 
     def pay_out(self, payout: Payout) -> str:
+        self._answer()
+        return super().pay_out(payout)
+
+    def refund(self, refund: Refund) -> str:
+        self._answer()
+        return super().refund(refund)
+
+    def _answer(self) -> None:
         if self.says == "refuses":
             raise Refused("the account is closed")
         if self.says == "silent":
             raise TimeoutError
-        return super().pay_out(payout)
 
 
 class Walk(RuleBasedStateMachine):
@@ -91,13 +99,14 @@ class Walk(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         name = f"{next(NUMBERS)}-{clock.now():%H%M%S%f}"
-        self.rita, self.ada = make.user(f"rita{name}"), make.user("ada", staff=True)
+        self.rita, self.ada, self.bob = make.user(f"rita{name}"), *(make.user(n, staff=True) for n in ("ada", "bob"))
         self.home = make.organisation(self.rita)
         self.workers = [work.worker(f"worker{n}.{name}") for n in range(WORKERS)]
         self.project = make.project(self.home, **TERMS)
         self.data = make.dataset([{"text": f"item {n}"} for n in range(ITEMS)], self.home, project=self.project)
         self.batches: set[int] = set()
         self.books = Books()
+        self.is_frozen, self.uncovered = False, dict[str, int]()  # of each dispute, what we lose
         self.before = self._shared()
 
     @initialize(cents=st.integers(0, 500))
@@ -117,18 +126,19 @@ class Walk(RuleBasedStateMachine):
 
     @when(always, cents=st.integers(1, 200))
     def prepay(self, cents: int) -> None:
-        prepayments.request(self.home, self.rita, cents * CENT, "USD")
+        paid = prepayments.request(self.home, self.rita, cents * CENT, "USD")
+        Prepayment.objects.filter(pk=paid.pk).update(charge_id=f"ch_{paid.pk}")
         self.books.move("outside", "prepaid", cents * CENT)
 
     @when(lambda walk: len(walk.running()) < 3)
     def publish(self) -> None:
         cost = ITEMS * REDUNDANCY * EACH_MICROS
-        with self.refused_if(self.books.at["prepaid"] < cost and InsufficientFunds):
+        with self.refused_if(self.books.at["prepaid"] < cost and InsufficientFunds):  # also while it is frozen
             batch = work.publish(self.project, self.data)
             self.batches.add(batch.pk)
             self.books.move("prepaid", f"reserve:{batch.pk}", cost)
 
-    @when(lambda walk: walk.idle() and walk.running())
+    @when(lambda walk: walk.idle() and walk.running() and not walk.is_frozen)
     def claim(self) -> None:
         for worker in self.idle():
             try:
@@ -182,6 +192,29 @@ class Walk(RuleBasedStateMachine):
             if buys:
                 self.books.move("prepaid", f"reserve:{piece.batch}", EACH_MICROS)
 
+    @when(lambda walk: walk.pieces("submitted"), which=picks, percent=st.integers(1, 99), refill=st.booleans())
+    def pay_part(self, which: int, percent: int, refill: bool) -> None:
+        """A part of the price, rounded up; the rest is kept as long as it can be contested."""
+        piece = one_of(self.pieces("submitted"), which)
+        buys = refill and piece.batch not in self.books.closed
+        with self.refused_if(buys and self.books.at["prepaid"] < EACH_MICROS and InsufficientFunds):
+            decisions.pay_part(self.answer(piece), self.rita, "wrong", "It is half a dog.", percent, refill)
+            piece.state, piece.appeal, piece.is_final = "excluded", "", False
+            piece.price_micros = -(-PRICE_MICROS * percent // 100)
+            piece.withheld_micros = PRICE_MICROS - piece.price_micros
+            if buys:
+                self.books.move("prepaid", f"reserve:{piece.batch}", EACH_MICROS)
+
+    @when(lambda walk: walk.decided(), which=picks)
+    def withdraw(self, which: int) -> None:
+        """What could no longer be contested was given back, and is reserved anew."""
+        piece = one_of(self.decided(), which)
+        taken = EACH_MICROS if piece.state == "rejected" else piece.rest_micros
+        is_short = not piece.is_kept and taken > self.books.at["prepaid"]
+        with self.refused_if(is_short and InsufficientFunds):
+            decisions.withdraw(self.decision(piece), self.rita, "I was wrong.")
+            self.books.put_back(piece)
+
     @when(lambda walk: walk.contestable(), which=picks)
     def contest(self, which: int) -> None:
         piece = one_of(self.contestable(), which)
@@ -194,9 +227,10 @@ class Walk(RuleBasedStateMachine):
         piece = one_of(self.contested(), which)
         appeal = Appeal.objects.get(decision=self.decision(piece))
         getattr(appeals, verdict)(appeal, self.ada, "I looked.")
-        piece.appeal = "dismissed"
         if verdict == "uphold":
-            piece.state, piece.appeal = "accepted", ""
+            self.books.put_back(piece)
+        else:
+            piece.appeal = "dismissed"
 
     @when(lambda walk: walk.contestable(), which=picks)
     def window_ends(self, which: int) -> None:
@@ -204,6 +238,34 @@ class Walk(RuleBasedStateMachine):
         over = clock.now() - timedelta(hours=1)
         Decision.objects.filter(pk=self.decision(piece).pk).update(contestable_until=over)
         piece.is_final = True
+
+    # What is raised, lowered and given on top
+
+    @when(lambda walk: walk.running(), which=picks, seats=st.integers(-3, 3))
+    def change_budget(self, which: int, seats: int) -> None:
+        """By so many answers; what was given out is paid whatever it comes to."""
+        batch = Batch.objects.get(pk=one_of(self.running(), which))
+        before = budgets.of(batch)
+        wanted = before.answers_micros + seats * EACH_MICROS
+        if not seats or (seats < 0 and wanted < before.least_micros):
+            return
+        with self.refused_if(seats * EACH_MICROS > self.books.at["prepaid"] and InsufficientFunds):
+            budgets.change(batch, self.rita, wanted)
+            while budgets.fit(batch.pk):
+                pass
+            self.books.move("prepaid", f"reserve:{batch.pk}", seats * EACH_MICROS)
+
+    @when(lambda walk: walk.workers_of(), which=picks, cents=st.integers(1, 50))
+    def give_bonus(self, which: int, cents: int) -> None:
+        """To anybody who worked; the same key again is the same bonus."""
+        worker, micros = one_of(self.workers_of(), which), cents * CENT
+        fee_micros, key = micros * FEE_BP // 10_000, f"bonus {next(NUMBERS)}"
+        is_short = micros + fee_micros > self.books.at["prepaid"]
+        with self.refused_if(Forbidden if self.is_frozen else is_short and InsufficientFunds):
+            name = self.home.pseudonym(worker.public_id)
+            given = [bonuses.give(self.project, name, self.rita, micros, "Well done.", key) for _ in range(2)]
+            self.books.move("prepaid", f"reserve:{given[0].batch_id}", micros + fee_micros)
+            self.books.earn(given[0].batch_id, worker.user_id, micros, fee_micros)
 
     # What sweeps do
 
@@ -253,6 +315,75 @@ class Walk(RuleBasedStateMachine):
         to = "outside" if says == "pays" else f"earnings:{payout.user_id}"
         self.books.move("in_transit", to, payout.amount_micros)
 
+    @when(
+        lambda walk: walk.books.at["prepaid"] >= CENT and not walk.is_frozen, cents=st.integers(1, 300), says=outcomes
+    )
+    def refund(self, cents: int, says: str) -> None:
+        """To what it was paid with, or by hand after that failed; by two."""
+        with self.refused_if(cents * CENT > min(self.books.at["prepaid"], self.refundable()) and DomainError):
+            for refund in refunds.request(self.home, self.rita, cents * CENT, "USD"):
+                self.books.move("prepaid", "refunding", refund.amount_micros)
+                if refund.state == Refund.State.REQUESTED:
+                    self.send_refund(refund, says)
+
+    @when(lambda walk: walk.books.at["refunding"], which=picks, says=outcomes)
+    def end_refund(self, which: int, says: str) -> None:
+        waiting = Refund.objects.filter(prepayment__organisation=self.home, state__in=["requested", "proposed"])
+        refund = one_of(list(waiting.order_by("pk")), which)
+        if refund.state == Refund.State.REQUESTED:
+            self.send_refund(refund, says)
+        elif says == "refuses":
+            refunds.decline(refund, self.ada, "No.")
+            self.books.move("refunding", "prepaid", refund.amount_micros)
+        else:
+            refunds.sign(refunds.propose(refund, self.ada), self.bob)
+            self.books.move("refunding", "outside", refund.amount_micros)
+
+    def send_refund(self, refund: Refund, says: str) -> None:
+        try:
+            refunds.send(refund.pk, through=Scripted(says))
+        except TimeoutError:
+            return
+        self.books.move("refunding", "outside" if says == "pays" else "prepaid", refund.amount_micros)
+
+    # What banks take back
+
+    @when(lambda walk: walk.undisputed(), which=picks, cents=st.integers(1, 300))
+    def dispute(self, which: int, cents: int) -> None:
+        """What is prepaid bears it as far as it goes, the operator the rest; told twice, it happens once."""
+        paid = one_of(self.undisputed(), which)
+        amount = min(cents * CENT, paid.amount_micros)
+        for _ in range(2):
+            disputes.opened(paid.charge_id, f"dp_{paid.pk}", amount, "fraudulent")
+        covered = min(amount, self.books.at["prepaid"])
+        self.books.move("prepaid", "outside", covered)
+        self.books.move("losses", "outside", amount - covered)
+        self.uncovered[f"dp_{paid.pk}"] = amount - covered
+        self.is_frozen = True
+
+    @when(lambda walk: walk.disputed(), which=picks, won=st.booleans())
+    def end_dispute(self, which: int, won: bool) -> None:
+        dispute = one_of(self.disputed(), which)
+        disputes.closed(dispute.provider_id, won)
+        if won:
+            loss = self.uncovered.pop(dispute.provider_id)
+            self.books.move("outside", "losses", loss)
+            self.books.move("outside", "prepaid", dispute.amount_micros - loss)
+
+    @when(lambda walk: any(walk.uncovered.values()) and walk.books.at["prepaid"])
+    def make_losses_good(self) -> None:
+        """With what is prepaid since, the oldest first."""
+        disputes.catch_up()
+        for key, loss in self.uncovered.items():
+            part = min(loss, self.books.at["prepaid"])
+            self.books.move("prepaid", "losses", part)
+            self.uncovered[key] -= part
+
+    @when(lambda walk: walk.is_frozen)
+    def thaw(self) -> None:
+        accounts.thaw(self.home, self.ada, "It is over.")
+        self.is_frozen = False
+
     # After every step, and at the end
 
     @invariant()
@@ -296,6 +427,31 @@ class Walk(RuleBasedStateMachine):
     def idle(self) -> list[Worker]:
         busy = {piece.worker for piece in self.pieces("leased")}
         return [worker for worker in self.workers if worker.user_id not in busy]
+
+    def prepaid(self) -> bool:
+        return self.books.at["prepaid"] >= CENT
+
+    def decided(self) -> list[Piece]:
+        return self.pieces("rejected") + [piece for piece in self.pieces("excluded") if self.is_decided(piece)]
+
+    def is_decided(self, piece: Piece) -> bool:
+        return Decision.objects.filter(answer=piece.pk, state=Decision.State.STANDING).exists()
+
+    def workers_of(self) -> list[Worker]:
+        """Those who handed something in."""
+        handed_in = {piece.worker for piece in self.pieces("submitted", "accepted", "excluded", "rejected")}
+        return [worker for worker in self.workers if worker.user_id in handed_in]
+
+    def refundable(self) -> int:
+        own = Prepayment.objects.filter(organisation=self.home, state=Prepayment.State.PAID)
+        return sum(max(0, one.amount_micros - one.refunded_micros - one.disputed_micros) for one in own)
+
+    def undisputed(self) -> list[Prepayment]:
+        own = Prepayment.objects.filter(organisation=self.home, disputes=None, refunded_micros=0)
+        return list(own.order_by("pk"))
+
+    def disputed(self) -> list[Dispute]:
+        return list(Dispute.objects.filter(prepayment__organisation=self.home, state="open").order_by("pk"))
 
     def earners(self) -> list[Worker]:
         return [worker for worker in self.workers if self.books.at[f"earnings:{worker.user_id}"]]

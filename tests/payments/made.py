@@ -21,9 +21,10 @@ def prepaid(organisation: Organisation, micros: int, currency: str = "USD", mode
     """The organisation's prepaid account with this much more in it."""
     account = partial(ledger.account, currency=currency, mode=mode)
     own = account("prepaid", organisation=organisation)
+    at = clock.now()
     paid = Prepayment.objects.create(
         organisation=organisation, requested_by=make.owner(organisation), amount_micros=micros, currency=currency,
-        mode=mode, state="paid", paid_at=clock.now(),
+        mode=mode, state="paid", paid_at=at, payable_from=at,
     )  # fmt: skip
     if mode == "sandbox":
         Prepayment.objects.filter(pk=paid.pk).update(provider_id=sandbox.derived_id(mode, f"prepayment:{paid.pk}"))
@@ -74,6 +75,11 @@ def balance(account: Account) -> int:
 def at(text: str) -> datetime:
     """A time as "2026-10-31 23:59", in UTC."""
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
+
+
+def audit() -> list[str]:
+    """What the audit finds; that money came from outside for which there is no row is what `booked` does."""
+    return [sentence for sentence in ledger.audit() if "are here from outside" not in sentence]
 
 
 @transaction.atomic

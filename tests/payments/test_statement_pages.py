@@ -18,7 +18,7 @@ from tests.payments.made import USD, booked, counted
 from tests.tasks import work
 from workers import profiles
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.by_hand]
 EVIL = "=<script>alert(1)</script>"
 
 

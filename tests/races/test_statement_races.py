@@ -9,6 +9,7 @@ from django.db.models import Max, Sum
 from payments import invoices, ledger, months
 from payments.models import Invoice, Month, Movement, Series, Transfer
 from tests import make
+from tests.payments import made
 from tests.payments.made import USD, at, booked, counted
 from tests.race import race
 
@@ -62,7 +63,7 @@ def test_a_transfer_that_commits_late_is_counted_all_the_same():
     for _ in range(3):
         months.count()
     assert sorted(Movement.objects.values_list("amount_micros", flat=True)) == [1, 10]
-    assert ledger.audit() == []
+    assert made.audit() == []
 
 
 def test_control_counting_to_the_highest_key_that_is_seen_loses_it(monkeypatch):
@@ -75,7 +76,7 @@ def test_control_counting_to_the_highest_key_that_is_seen_loses_it(monkeypatch):
     for _ in range(3):
         months.count()
     assert Movement.objects.get().amount_micros == 10
-    assert any("is counted as None in None, not 1 in 1" in sentence for sentence in ledger.audit())
+    assert any("is counted as None in None, not 1 in 1" in sentence for sentence in made.audit())
 
 
 def test_a_month_is_not_closed_while_something_of_it_is_open():
@@ -106,7 +107,7 @@ def test_many_posting_and_many_counting_come_to_the_sum_of_the_transfers():
     assert outcomes == [None] * 9
     counted(at("2030-01-01"))
     assert Movement.objects.aggregate(n=Sum("transfers"))["n"] == Transfer.objects.count() == 75
-    assert ledger.audit() == []
+    assert made.audit() == []
 
 
 # Issuing
@@ -135,7 +136,7 @@ def test_sweepers_at_once_issue_every_document_once_and_number_them_without_a_ga
     sweep()
     assert sorted(Invoice.objects.values_list("number", flat=True)) == list(range(1, 13))
     assert Invoice.objects.values("organisation").distinct().count() == 12
-    assert ledger.audit() == []
+    assert made.audit() == []
 
 
 def test_control_without_holding_the_month_sweepers_run_into_each_other(monkeypatch):
