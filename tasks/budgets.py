@@ -39,7 +39,8 @@ SELECT acc.credits_micros - acc.debits_micros, ({batches.OWED})::bigint,
     coalesce((SELECT sum(amount_micros) FROM payments_reserveline
               WHERE reserve_id = r.id AND name = 'answers'), 0)::bigint,
     coalesce((SELECT sum(amount_micros) FROM payments_reserveline
-              WHERE reserve_id = r.id AND name NOT IN ('answers', 'gold', 'training', 'bonus')), 0)::bigint - b.topped_micros
+              WHERE reserve_id = r.id AND name NOT IN ('answers', 'gold', 'training', 'bonus')), 0)::bigint
+        - b.topped_micros
 FROM tasks_batch b JOIN payments_reserve r ON r.subject = %(subject)s JOIN payments_account acc ON acc.id = r.account_id
 CROSS JOIN told CROSS JOIN golden WHERE b.id = %(batch)s
 """
