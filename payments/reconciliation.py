@@ -26,7 +26,7 @@ STEP = 2_000  # movements copied, or events of one kind compared, at a time
 SPAN = timedelta(days=30)  # asked for at a time: a provider is asked day by day, on empty days as well
 OVERLAP = timedelta(days=2)  # read and compared again each time: what comes late, comes within
 GRACE = timedelta(hours=1)  # what is younger is compared next time: its webhook may be on its way
-NEUTRAL = {"fee", "payout"}  # the provider's fees, and what the operator took out: added up, of no row of ours
+NEUTRAL = {"fee", "payout", "topup"}  # the provider's fees, what the operator took out or put in: of no row of ours
 
 Kind = Difference.Kind
 COMPARED = [Kind.UNBOOKED, Kind.MISSING, Kind.AMOUNT, Kind.TWICE, Kind.CURRENCY, Kind.STRANGER, Kind.IDENTITY]
@@ -42,6 +42,7 @@ class Summary:
     movements: int
     fees_micros: dict[str, int]  # by currency
     taken_out_micros: dict[str, int]  # by the operator, to its own bank
+    put_in_micros: dict[str, int]  # by the operator, of its own money
     compared: int  # rows of ours
     differences: list[Difference]
 
@@ -71,13 +72,16 @@ def summary(mode: str) -> Summary:
     read = ProviderMovement.objects.filter(mode=mode, moved_at__gte=since, moved_at__lt=until)
     fees: dict[str, int] = {}
     taken: dict[str, int] = {}
+    put: dict[str, int] = {}
     sums = read.values("currency", "kind").annotate(amount=Sum("amount_micros"), fee=Sum("fee_micros")).order_by()
     for row in sums:
         of_kind = -row["amount"] if row["kind"] == "fee" else 0
         fees[row["currency"]] = fees.get(row["currency"], 0) + row["fee"] + of_kind
         if row["kind"] == "payout":
             taken[row["currency"]] = taken.get(row["currency"], 0) - row["amount"]
-    return Summary(mode, since, until, read.count(), fees, taken, facts["compared"], differences.open_ones(mode))
+        if row["kind"] == "topup":
+            put[row["currency"]] = put.get(row["currency"], 0) + row["amount"]
+    return Summary(mode, since, until, read.count(), fees, taken, put, facts["compared"], differences.open_ones(mode))
 
 
 @transaction.atomic

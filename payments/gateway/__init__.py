@@ -94,7 +94,7 @@ class Movement:
     """One movement of the provider's own balance, in its own words where ours have none."""
 
     provider_id: str  # of the balance transaction
-    kind: str  # charge, refund, dispute, transfer, reversal, fee, payout, other
+    kind: str  # charge, refund, dispute, transfer, reversal, fee, payout, topup, other
     source_id: str  # of what moved: the charge, refund, dispute, transfer
     amount_micros: int  # positive: into our balance
     fee_micros: int

@@ -133,6 +133,8 @@ KINDS = {
     "payout": "payout",
     "payout_cancel": "payout",
     "payout_failure": "payout",
+    "topup": "topup",
+    "topup_reversal": "topup",
 }
 
 

@@ -94,6 +94,7 @@ def everything(bank):
     paid_out(state="failed")
     bank.move("fee", -100_000)
     bank.move("payout", -3 * UNIT)
+    bank.move("topup", 5 * UNIT)
 
 
 def test_where_both_sides_say_the_same_nothing_is_told_and_fees_are_added_up(bank):
@@ -102,7 +103,7 @@ def test_where_both_sides_say_the_same_nothing_is_told_and_fees_are_added_up(ban
     found = reconciliation.summary("test")
     assert found.movements == len(bank.log)
     assert found.fees_micros == {"USD": 4 * 320_000 + 30 * UNIT + 100_000}
-    assert found.taken_out_micros == {"USD": 3 * UNIT}
+    assert (found.taken_out_micros, found.put_in_micros) == ({"USD": 3 * UNIT}, {"USD": 5 * UNIT})
     assert run(bank, full=True) == set()
 
 

@@ -30,21 +30,19 @@ class Person:
     def __init__(self, site: str, email: str, *scopes: str, staff: bool = False) -> None:
         self.http = httpx.Client(base_url=site, timeout=30)
         signed_up = self.http.post("/_allauth/app/v1/auth/signup", json={"email": email, "password": PASSWORD})
-        session = signed_up.json()["meta"]["session_token"]
-        self._confirm(session)
+        self.session = {"X-Session-Token": signed_up.json()["meta"]["session_token"]}
+        self._confirm()
         User.objects.filter(email=email).update(is_staff=staff)  # the only thing no one can do over HTTP
-        key = self.http.post(
-            "/api/v1/api-keys", json={"name": "story", "scopes": scopes}, headers={"X-Session-Token": session}
-        )
+        key = self.http.post("/api/v1/api-keys", json={"name": "story", "scopes": scopes}, headers=self.session)
         assert key.status_code == 201, key.text
         self.http = httpx.Client(
             base_url=f"{site}/api/v1/", timeout=30, headers={"Authorization": f"Bearer {key.json()['secret']}"}
         )
 
-    def _confirm(self, session: str) -> None:
+    def _confirm(self) -> None:
         key = re.search(r"confirm-email/([^/\s]+)", mail.outbox[-1].body)
         assert key, mail.outbox[-1].body
-        self.http.post("/_allauth/app/v1/auth/email/verify", json={"key": key[1]}, headers={"X-Session-Token": session})
+        self.http.post("/_allauth/app/v1/auth/email/verify", json={"key": key[1]}, headers=self.session)
 
     def get(self, path: str, **params: Any) -> Any:
         return self._read(self.http.get(path, params=params), 200)

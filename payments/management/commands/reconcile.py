@@ -39,4 +39,5 @@ def _told(found: reconciliation.Summary) -> str:
     figures = [f"{read}: {found.movements:,} movements, {found.compared:,} rows of ours compared"]
     figures += [f"fees of the provider: {money.show(micros, name)}" for name, micros in found.fees_micros.items()]
     figures += [f"taken out: {money.show(micros, name)}" for name, micros in found.taken_out_micros.items()]
+    figures += [f"put in: {money.show(micros, name)}" for name, micros in found.put_in_micros.items()]
     return "\n".join(figures)
