@@ -71,10 +71,10 @@ class Person:
         """The same person in another tab."""
         return Person(self.ports[::-1], self.seen, self.worker, self.key)
 
-    def post(self, path: str, body: Any = None) -> Reply:
+    def post(self, path: str, body: Any = None, idempotency_key: str = "") -> Reply:
         until = time.monotonic() + PATIENCE_S
         while True:
-            reply = self._send(path, json.dumps({} if body is None else body))
+            reply = self._send(path, json.dumps({} if body is None else body), idempotency_key)
             if reply and reply.status < 500:
                 if reply.status in (401, 403, 429):
                     self.seen.failures.append(f"{path} was refused with {reply.status}")
@@ -115,13 +115,15 @@ class Person:
             self.submit(page.body)
         return pages
 
-    def _send(self, path: str, body: str) -> Reply | None:
+    def _send(self, path: str, body: str, idempotency_key: str = "") -> Reply | None:
         try:
             if self.line is None:
                 self.ports.append(self.ports.pop(0))
                 self.line = http.client.HTTPConnection(HOST, self.ports[0], timeout=PATIENCE_S)
             token = self.key or authentication.issue(self.worker)
             headers = {"Authorization": f"Bearer {token}", "Content-Type": "application/json"}
+            if idempotency_key:
+                headers["Idempotency-Key"] = idempotency_key
             self.line.request("POST", f"/api/v1/{path}", body, headers)
             answer = self.line.getresponse()
             content = answer.read()

@@ -297,6 +297,47 @@ def rejects_that_look_first() -> None:
     decisions.reject = reject
 
 
+def keys_anew() -> None:
+    from payments.gateway.stripe import Stripe
+
+    def once(self: Any, key: str, asked_at: Any, create: Callable[[Any], str], find: Any) -> str:
+        return create({"idempotency_key": f"{key}:{secrets.token_hex(4)}"})
+
+    Stripe._once = once  # type: ignore[method-assign]
+
+
+def trusts_old_keys() -> None:
+    from payments.gateway.stripe import Stripe
+
+    def once(self: Any, key: str, asked_at: Any, create: Callable[[Any], str], find: Any) -> str:
+        return create({"idempotency_key": key})
+
+    Stripe._once = once  # type: ignore[method-assign]
+
+
+def credits_each_message() -> None:
+    from payments import ledger, prepayments
+    from payments.models import Prepayment
+
+    real = prepayments.settle_paid
+
+    def settle_paid(pk: int, *args: Any, **options: Any) -> Any:
+        done = real(pk, *args, **options)
+        row = Prepayment.objects.get(pk=pk)
+        own = ledger.account("prepaid", organisation=row.organisation, currency=row.currency, mode=row.mode)
+        outside = ledger.account("outside", currency=row.currency, mode=row.mode)
+        ledger.post("prepayment", f"again:{secrets.token_hex(8)}", (outside, own, row.amount_micros))
+        return done
+
+    prepayments.settle_paid = settle_paid
+
+
+def repeats_posts() -> None:
+    from marketplace.core import replies
+
+    replies.once = lambda method: method
+
+
 GUARDS: dict[str, Callable[[], None]] = {
     guard.__name__: guard
     for guard in (
@@ -314,5 +355,9 @@ GUARDS: dict[str, Callable[[], None]] = {
         returns_what_is_contestable,
         returns_what_is_leased,
         rejects_that_look_first,
+        keys_anew,
+        trusts_old_keys,
+        credits_each_message,
+        repeats_posts,
     )
 }

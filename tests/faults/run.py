@@ -9,7 +9,7 @@ from random import Random
 
 from django.conf import settings
 
-from tests.faults import crashes, disks, doubles, times, wandering
+from tests.faults import crashes, disks, doubles, providers, times, wandering
 from tests.faults.ground import Ground, Stage
 from tests.faults.outcome import HARNESS, Fault, Outcome
 
@@ -22,11 +22,15 @@ FAULTS = [
         "F2", "server killed around a submit", crashes.server_killed_around_a_submit, 6, 2, 1,
         "submits_in_two_transactions",
     ),
+    Fault("F3", "killed around a payout", providers.lives("deaths"), 100, 2, 2, "keys_anew"),
     Fault(
         "F4", "PostgreSQL restarted under load", crashes.database_restarted, 5, 1, 2,
         also_off=["ALTER DATABASE {} SET synchronous_commit = off"],
     ),
     Fault("F5", "connections cut at random", crashes.backends_terminated, 12, 3, 1, "claims_in_two_transactions"),
+    Fault("F6", "messages in any order", providers.lives("messages"), 20, 2, 1, "credits_each_message"),
+    Fault("F7", "replies lost, keys expired", providers.lives("answers"), 50, 2, 4, "trusts_old_keys"),
+    Fault("F8", "one key for two orders", providers.same_key_for_two, 50, 5, 2, "repeats_posts"),
     Fault("F9", "clocks ten minutes apart", times.clocks_apart, 8, 4, 3, "time_of_the_process"),
     Fault("F10", "two clusters, one killed", crashes.two_clusters, 3, 1, 2, "settles_without_locks"),
     Fault(

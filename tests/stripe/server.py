@@ -1,6 +1,7 @@
 """The fake over HTTP, and the commands that make things happen to it."""
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -64,7 +65,7 @@ class Fake:
         self.planned: list[Planned] = []
         self.requests: list[tuple[str, str, str]] = []  # method, path, idempotency key
         self.live = live
-        self.server = ThreadingHTTPServer(("127.0.0.1", port), type("Answer", (_Answer,), {"fake": self}))
+        self.server = _Server(("127.0.0.1", port), type("Answer", (_Answer,), {"fake": self}))
         self.server.daemon_threads = True
         self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
         self._stopped = threading.Event()
@@ -372,6 +373,13 @@ def _shown(row: Any) -> Any:
     if isinstance(row, dict):
         return {name: _shown(value) for name, value in row.items() if not str(name).startswith("_")}
     return [_shown(value) for value in row] if isinstance(row, list) else row
+
+
+class _Server(ThreadingHTTPServer):
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Who asks may die meanwhile; anything else is told."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Answer(BaseHTTPRequestHandler):
