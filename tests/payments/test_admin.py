@@ -5,7 +5,6 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from marketplace.core import clock
-from payments import admin as pages
 from payments import (
     balances,
     corrections,
@@ -19,6 +18,7 @@ from payments import (
     refunds,
     seals,
 )
+from payments.admin import ledger as pages
 from payments.models import (
     Account,
     Correction,
