@@ -4,7 +4,6 @@ from django.db import connection
 
 from payments import funding_checks, statement_checks
 
-# sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time
 # sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time.
 # A query that names %(after)s reads transfers behind that key only, for those before are sealed; with 0 it reads all.
 CHECKS = {
@@ -76,7 +75,7 @@ CHECKS = {
         SELECT account.id, account.kind, entry.id AS entry, entry.kind AS of FROM payments_account account
         JOIN payments_transfer transfer ON transfer.credit_id = account.id
         JOIN payments_entry entry ON entry.id = transfer.entry_id
-        WHERE account.kind = 'pending' AND entry.kind <> 'settlement'
+        WHERE account.kind = 'pending' AND entry.kind NOT IN ('settlement', 'top_up')
         ORDER BY account.id, entry.id""",
     "prepayment {id} is {state}, of {amount} micros; its entry moved {moved}": """
         SELECT id, state, amount_micros AS amount, moved FROM payments_prepayment

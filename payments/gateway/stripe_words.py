@@ -143,6 +143,8 @@ def movement(row: Any) -> Movement:
     source = row.source
     source_id = source if isinstance(source, str) else getattr(source, "id", "") or ""
     kind = KINDS.get(row.type, "other")
+    if kind == "reversal":  # made by somebody else, it has none of our keys; the transfer is ours
+        source_id = getattr(source, "transfer", "") or source_id
     if row.type == "adjustment" and source_id.startswith(("du_", "dp_")):
         kind = "dispute"
     currency = row.currency.upper()

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 from marketplace.core import clock
 from marketplace.models import Organisation, User
-from payments import gateway, ledger
+from payments import gateway, ledger, prepayments, refunds
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 from tests import make
 from tests.stripe import Fake
@@ -36,7 +36,10 @@ def paid(stripe: Fake, **fields) -> Prepayment:
 
 
 def refund(of: Prepayment, micros: int = 4_000_000) -> Refund:
-    return Refund.objects.create(prepayment=of, amount_micros=micros, requested_by=of.requested_by)
+    """A refund out of the organisation's only prepayment, which is credited now if it was not."""
+    prepayments.settle_paid(of.pk, of.charge_id)
+    (made,) = refunds.request(of.organisation, of.requested_by, micros, of.currency)
+    return made
 
 
 def account(

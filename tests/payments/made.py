@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from time import sleep
 from typing import Any
 
 from django.db import connection, transaction
@@ -98,8 +99,22 @@ def booked(when: datetime, kind: str, key: str, *transfers: Move) -> Entry:
 def counted(when: datetime) -> None:
     """All that is booked, as the sweep counts it at that time."""
     for _ in range(3):  # a seal that is placed at one look is counted at the next
+        others_ended()
         while months.count(when):
             pass
+
+
+def others_ended() -> None:
+    """Wait for what began before: tests run side by side on one server, where an open transaction delays a seal."""
+    with connection.cursor() as sql:
+        sql.execute("SELECT pg_current_xact_id()::text")
+        own = sql.fetchone()[0]
+        for _ in range(5_000):
+            sql.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::text::xid8", [own])
+            if sql.fetchone()[0]:
+                return
+            sleep(0.02)
+    raise AssertionError("a transaction of another test never ended")
 
 
 def billed(organisation: Organisation, user: User, when: datetime) -> None:

@@ -5,8 +5,20 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from marketplace.core import clock
-from payments import admin as pages
-from payments import balances, corrections, differences, disputes, ledger, payouts, prepayments, refunds, seals
+from payments import (
+    balances,
+    corrections,
+    differences,
+    disputes,
+    invoices,
+    ledger,
+    months,
+    payouts,
+    prepayments,
+    refunds,
+    seals,
+)
+from payments.admin import ledger as pages
 from payments.models import (
     Account,
     Correction,
@@ -66,17 +78,17 @@ def as_ada(ada):
 
 
 def _others(acme, wes, ada):
-    """A row of each kind that no verb above has made; where money should have moved for one, it has not."""
-    at, paid = clock.now(), Prepayment.objects.first()
-    Refund.objects.create(prepayment=paid, amount_micros=1, requested_by=wes, state="failed")
-    Dispute.objects.create(prepayment=paid, amount_micros=1, provider_id="dp_1", opened_at=at, state="won")
-    PayoutAccount.objects.create(user=wes, mode="test", country="US")
+    """A row of each kind that no verb above has made."""
+    at = clock.now()
     Hold.objects.create(user=wes, since=at, until=at.replace(year=at.year + 1))
     Maturity.objects.create(organisation=acme, currency="USD", mode="test", day=at.date())
     StripeEvent.objects.create(event_id="evt_1", type="charge.succeeded", mode="test", payload={}, received_at=at)
     ProviderMovement.objects.create(
         mode="test", provider_id="txn_1", kind="charge", amount_micros=1, currency="USD", moved_at=at, seen_at=at
     )
+    months._cover(at, at)
+    spent = invoices.Spent(False, "USD", "sandbox", None, None, None, "bonus", UNIT)
+    invoices._write(months.containing(at), acme, [spent])
     seals._seal(0, Transfer.objects.order_by("-pk")[0].pk)  # nobody else writes here
     differences.found("test", "stranger", "txn_1", theirs=1, currency="USD")
     fees = ledger.account("fees", **made.USD)

@@ -120,7 +120,7 @@ def test_a_dispute_that_is_won_gives_back_what_it_took(acme, ada):
     prepayment.refresh_from_db()
     assert (dispute.state, prepayment.disputed_micros) == ("won", 0)
     assert is_frozen(acme), "thawing is an admin's decision"
-    accounts.thaw(acme, ada)
+    accounts.thaw(acme, ada, "The bank was told.")
     assert not is_frozen(acme)
 
 
@@ -137,14 +137,14 @@ def test_a_dispute_that_is_lost_stays_so(acme):
 def test_an_organisation_that_an_admin_has_thawed_is_not_frozen_by_an_old_message(acme, ada):
     paid(acme)
     taken(25)
-    accounts.thaw(acme, ada)
+    accounts.thaw(acme, ada, "The bank was told.")
     taken(25)
     assert not is_frozen(acme)
 
 
 def test_the_day_an_admin_froze_it_stays(acme, ada):
     paid(acme)
-    accounts.freeze(acme, ada)
+    accounts.freeze(acme, ada, "Looks stolen.")
     since = Organisation.objects.get(pk=acme.pk).frozen_at
     taken(25)
     assert Organisation.objects.get(pk=acme.pk).frozen_at == since
@@ -164,7 +164,7 @@ def test_what_is_disputed_is_not_refunded(acme, ada):
     paid(acme, 25)
     paid(acme, 10, "ch_2")
     taken(20)
-    accounts.thaw(acme, ada)
+    accounts.thaw(acme, ada, "The bank was told.")
     made = refunds.request(acme, make.owner(acme), None, "USD")
     assert [refund.amount_micros // UNIT for refund in made] == [10, 5]
 

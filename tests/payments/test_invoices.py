@@ -33,7 +33,10 @@ def money(currency="USD"):
 
 
 def spend(home, when, key, reward, fee=0, *, kind="settlement", currency="USD", project=None, back=False):
-    """What a batch of its own paid to Wes and to the operator, out of what is prepaid for it at that time."""
+    """What a batch of its own paid to Wes and to the operator, out of what is prepaid for it at that time.
+
+    back  the operator gives as much back: what Wes has earned stays his
+    """
     wes = ledger.account("earnings", user=make.user("wes"), **money(currency))
     outside, fees = ledger.account("outside", **money(currency)), ledger.account("fees", **money(currency))
     prepaid = ledger.account("prepaid", organisation=home, **money(currency))
@@ -47,7 +50,8 @@ def spend(home, when, key, reward, fee=0, *, kind="settlement", currency="USD", 
     total = reward + fee
     moves = [(wes, reward), *([(fees, fee)] if fee else [])]
     if back:
-        return booked(when, kind, f"{kind}:{key}:{when}", *((account, reserve.account, n) for account, n in moves))
+        back_from = ((ledger.account("losses", **money(currency)), reward), (fees, fee))
+        return booked(when, kind, f"{kind}:{key}:{when}", *((account, reserve.account, n) for account, n in back_from))
     booked(when, "prepayment", f"p:{kind}:{key}:{when}", (outside, prepaid, total))
     moved = booked(when, "reserve", f"r:{kind}:{key}:{when}", (prepaid, reserve.account, total))
     with connection.cursor() as sql:  # as `reserves.add` keeps it

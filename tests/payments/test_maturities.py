@@ -6,8 +6,8 @@ from django.test.utils import CaptureQueriesContext
 
 from marketplace.core import clock
 from marketplace.core.errors import KeyReused
-from payments import balances, checks, jobs, ledger, maturities, reserves
-from payments.models import Account, Dispute, Maturity, Prepayment
+from payments import balances, checks, disputes, jobs, ledger, maturities, reserves
+from payments.models import Account, Maturity, Prepayment
 from tests import make
 
 USD = {"currency": "USD", "mode": "test"}
@@ -50,7 +50,8 @@ def later(**span):
 
 
 def open_dispute(paid):
-    return Dispute.objects.create(prepayment=paid, provider_id=f"dp_{paid.pk}", amount_micros=1, opened_at=clock.now())
+    Prepayment.objects.filter(pk=paid.pk).update(charge_id=f"ch_{paid.pk}")
+    return disputes.opened(f"ch_{paid.pk}", f"dp_{paid.pk}", 10_000)
 
 
 def test_what_is_earned_from_a_young_payment_is_payable_from_a_later_day():
@@ -61,6 +62,14 @@ def test_what_is_earned_from_a_young_payment_is_payable_from_a_later_day():
     assert balances.of_user(make.user("wes"))[0].pending == [balances.Pending(day, 60_000)]
     assert sorted(entry.transfers.values_list("credit__kind", flat=True)) == ["fees", "pending", "pending"]
     assert day >= later(days=7).date()
+
+
+def test_a_top_up_from_a_young_payment_is_payable_from_that_day_as_well():
+    young(project := make.project())
+    workers = {make.user("wes").pk: 7_000}
+    ledger.post_settlement("top_up:1", reserve(project), workers, 0, kind="top_up")
+    assert of("wes") == [(7_000, 0, 7_000)]
+    assert checks.broken() == []
 
 
 def test_what_is_earned_from_an_old_payment_is_payable_at_once():
@@ -127,7 +136,7 @@ def test_it_waits_while_a_payment_of_the_organisation_is_disputed():
     moved_to(date(2026, 1, 1))
     assert not maturities.mature()
     assert of("wes") == [(60_000, 0, 60_000)]
-    Dispute.objects.filter(pk=dispute.pk).update(state="lost", ended_at=clock.now())
+    disputes.closed(dispute.provider_id, won=False)
     maturities.mature()
     assert of("wes") == [(60_000, 60_000, 0)]  # who worked is owed it all the same
 

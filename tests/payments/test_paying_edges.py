@@ -1,20 +1,20 @@
 """How people are paid, over HTTP and on pages."""
 
 import json
-from datetime import timedelta
 
 import pytest
 from django.urls import reverse
 
-from marketplace.core import clock
-from payments import gateway, holds, payout_accounts, payouts
+from payments import gateway, payout_accounts, payouts
 from payments.gateway.sandbox import Sandbox
 from payments.models import Payout, PayoutAccount
+from tasks import holding
 from tasks.exports import person
 from tests import make
 from tests.conftest import signed_in
 from tests.payments import made
 from tests.payments.test_api import calls, problem
+from workers import profiles
 
 UNIT = 1_000_000
 PATH = "/api/v1/payout-account"
@@ -95,13 +95,15 @@ def test_a_payout_without_an_account_or_under_a_hold_says_what_to_do(wes, provid
     client = calls(wes)
     assert problem(client.post("/api/v1/payouts", {}, format="json")) == (409, "payout-account-needed")
     made.paid_to(wes)
-    hold = holds.put(wes, clock.now() + timedelta(hours=1))
+    reason = {"reason_code": "fraud", "reason": "Two accounts, one bank."}
+    hold = holding.place(profiles.of(wes), make.user("ada", staff=True), days=1, **reason).hold
     reply = client.post("/api/v1/payouts", {}, format="json")
     assert problem(reply) == (409, "payout-held")
     assert reply.json()["until"] == hold.until.isoformat()
     assert client.get(PATH).json()["held_until"]
     page = signed_in(wes).get(reverse("earnings")).content.decode()
-    assert f"held until {hold.until.day} " in page
+    assert "Payouts to you are held" in page
+    assert f"Until {hold.until.day} " in page
     assert "Request the payout" not in page
 
 

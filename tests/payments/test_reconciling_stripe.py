@@ -5,16 +5,11 @@ from datetime import timedelta
 import pytest
 
 from marketplace.core import clock
-from payments import differences, gateway, reconciliation
-from payments.models import Dispute, Payout, Prepayment, ProviderMovement, Refund
+from payments import differences, disputes, payouts, prepayments, reconciliation, refunds
+from payments.models import ProviderMovement
 from tests.payments import asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture(autouse=True)
-def _audited():
-    """Not here: these rows are brought where they are by hand, and only compared."""
 
 
 def run(full=False):
@@ -25,41 +20,35 @@ def run(full=False):
     return {(row.kind, row.subject) for row in differences.open_ones("test")}
 
 
-def settled(model, row, **fields):
-    model.objects.filter(pk=row.pk).update(**fields)
-    row.refresh_from_db()
-    return row
+def paid_in(stripe, **fields):
+    row = asked.paid(stripe, **fields)
+    return prepayments.settle_paid(row.pk, row.charge_id)
 
 
 def test_a_prepayment_its_refund_and_its_dispute_are_found_and_fees_are_not_differences(stripe):
     stripe.release_funds()
-    at = clock.now()
-    paid, taken = (settled(Prepayment, asked.paid(stripe), state="paid", paid_at=at) for _ in range(2))
-    back = asked.refund(paid)
-    settled(Refund, back, provider_id=gateway.current().refund(back), state="paid", ended_at=at)
-    dispute = Dispute.objects.create(
-        prepayment=taken, provider_id=stripe.dispute(taken.charge_id), amount_micros=taken.amount_micros, opened_at=at
-    )
+    paid, taken = paid_in(stripe), paid_in(stripe)
+    refunds.send(asked.refund(paid).pk)
+    dispute = disputes.opened(taken.charge_id, stripe.dispute(taken.charge_id), taken.amount_micros)
     assert run() == set(), list(ProviderMovement.objects.values())
     found = reconciliation.summary("test")
     assert found.movements >= 4
     assert found.fees_micros["USD"] > 0
     stripe.end_dispute(dispute.provider_id, won=True)
     assert run() == {("unbooked", f"dispute:{dispute.pk}")}
-    settled(Dispute, dispute, state="won")
+    disputes.closed(dispute.provider_id, won=True)
     assert run() == set()
     assert run(full=True) == set()
 
 
 def test_a_payout_is_found_and_so_is_its_reversal_nobody_told_us_of(stripe):
-    settled(Prepayment, asked.paid(stripe, micros=50_000_000), state="paid", paid_at=clock.now())
+    paid_in(stripe, micros=50_000_000)
     stripe.release_funds()
-    payout = asked.payout(asked.account(stripe))
-    settled(Payout, payout, provider_id=gateway.current().pay_out(payout), state="paid", ended_at=clock.now())
+    payout = payouts.send(asked.payout(asked.account(stripe)).pk)
     assert run() == set(), list(ProviderMovement.objects.values())
     stripe.reverse(payout.provider_id)
     assert run() == {("unbooked", f"payout:{payout.pk}")}
-    settled(Payout, payout, state="reversed")
+    payouts.came_back(payout.provider_id, "by Stripe")
     assert run() == set()
 
 

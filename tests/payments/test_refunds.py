@@ -90,15 +90,15 @@ def test_what_is_reserved_is_not_refunded(acme):
 
 def test_no_prepayment_returns_more_than_it_brought(acme):
     paid(acme, 25)
-    outside, prepaid = ledger.account("outside", **TEST), ledger.account("prepaid", organisation=acme, **TEST)
-    ledger.post("correction", "correction:1", (outside, prepaid, 5 * UNIT))
+    losses, prepaid = ledger.account("losses", **TEST), ledger.account("prepaid", organisation=acme, **TEST)
+    ledger.post("goodwill", "goodwill:1", (losses, prepaid, 5 * UNIT))
     with pytest.raises(InsufficientFunds) as refusal:
         asked(acme, 30)
     assert refusal.value.facts["missing_micros"] == 5 * UNIT
     asked(acme)
     with pytest.raises(InsufficientFunds):
         asked(acme)
-    assert where(acme) == (5, 25, -30)
+    assert where(acme) == (5, 25, -25)
 
 
 @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ def test_only_a_confirmed_owner_asks(acme):
 
 def test_a_frozen_organisation_gets_nothing_back(acme, ada):
     paid(acme, 25)
-    accounts.freeze(acme, ada)
+    accounts.freeze(acme, ada, "Looks stolen.")
     with pytest.raises(Forbidden, match="frozen"):
         asked(acme, 1)
 

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from marketplace.core import clock
-from payments import guards, ledger, payouts, prepayments, reserves, seals
-from payments.models import Dispute, Prepayment, Progress, Refund, SealedCheckpoint, Transfer
+from payments import disputes, guards, ledger, payouts, prepayments, refunds, reserves, seals
+from payments.models import Prepayment, Progress, SealedCheckpoint, Transfer
 from tests import make
 from tests.payments import made
 from tests.payments.made import USD
@@ -35,20 +35,22 @@ def life(n=1):
     earnings, fees = ledger.account("earnings", user=wes, **USD), ledger.account("fees", **USD)
     ledger.post("bonus", f"bonus:{n}", (reserve.account, earnings, 2 * UNIT), (reserve.account, fees, 200_000))
     payouts.send(payouts.request(wes).pk)
-    outside, own = ledger.account("outside", **USD), ledger.account("prepaid", organisation=acme, **USD)
-    paid = Prepayment.objects.get(organisation=acme)
-    back = Refund.objects.create(prepayment=paid, amount_micros=UNIT, requested_by=make.user("rita"), state="paid")
-    ledger.post("refund_paid", f"refund:{back.pk}:paid", (own, outside, UNIT))
-    taken = Dispute.objects.create(
-        prepayment=paid, amount_micros=UNIT, covered_micros=UNIT, provider_id=f"dp_{n}", opened_at=clock.now()
-    )
-    ledger.post("dispute", f"dispute:{taken.pk}", (own, outside, UNIT))
+    (back,) = refunds.request(acme, make.owner(acme), UNIT, "USD")
+    refunds.send(back.pk)
+    Prepayment.objects.filter(organisation=acme).update(charge_id=f"ch_{n}")
+    disputes.opened(f"ch_{n}", f"dp_{n}", UNIT)
     return reserve
+
+
+def noted():
+    """What there is so far is noted, and nobody who began before writes any more."""
+    assert not seals.seal()
+    made.others_ended()
 
 
 def sealed():
     """Everything there is so far, sealed."""
-    assert not seals.seal()
+    noted()
     while seals.seal():
         pass
     assert seals.sealed_upto() == Transfer.objects.order_by("-pk")[0].pk
@@ -56,7 +58,7 @@ def sealed():
 
 def test_everything_is_sealed_a_step_at_a_time_and_the_audit_goes_on_from_there(monkeypatch):
     life(1)
-    seals.seal()  # notes
+    noted()
     steps = 1
     while seals.seal(limit=2):
         steps += 1
@@ -132,7 +134,7 @@ def test_control_sealing_up_to_the_newest_that_can_be_seen_loses_the_one_that_co
 
 def test_what_began_after_the_note_delays_nothing():
     life()
-    seals.seal()
+    noted()
     with somebody_writing("after"):
         pass
     with somebody_writing("still writing"):
@@ -143,18 +145,18 @@ def test_what_began_after_the_note_delays_nothing():
 
 def test_a_copy_on_another_server_which_counts_anew_is_sealed_again():
     life()
-    seals.seal()
-    noted = Progress.objects.get()
-    noted.facts["next"] += 10**12
-    noted.save()
-    seals.seal()  # notes anew
+    noted()
+    progress = Progress.objects.get()
+    progress.facts["next"] += 10**12
+    progress.save()
+    noted()  # anew
     seals.seal()
     assert SealedCheckpoint.objects.exists()
 
 
 def test_nothing_is_sealed_while_something_is_wrong():
     life()
-    seals.seal()
+    noted()
     with tampered():
         run("UPDATE payments_account SET credits_micros = credits_micros + 1 WHERE kind = 'fees'")
     seals.seal()
@@ -189,7 +191,7 @@ TAMPERING = {
         "UPDATE payments_reserveline SET amount_micros = amount_micros + 1", "its lines sum to",
     ),
     "a prepayment's state": ("UPDATE payments_prepayment SET state = 'failed'", "is failed, of 9000000 micros"),
-    "a prepayment's amount": ("UPDATE payments_prepayment SET amount_micros = 1", "is paid, of 1 micros"),
+    "a prepayment's amount": ("UPDATE payments_prepayment SET amount_micros = 8000000", "is paid, of 8000000 micros"),
     "a payout's state": ("UPDATE payments_payout SET state = 'failed'", "is failed, of 2000000 micros"),
     "a refund's amount": ("UPDATE payments_refund SET amount_micros = amount_micros + 1", "are here from outside"),
     "a refund's state": ("UPDATE payments_refund SET state = 'failed'", "are here from outside"),
@@ -256,7 +258,7 @@ def test_facts_of_a_sealed_entry_and_a_seal_itself_are_under_the_digest():
 
 def test_of_many_seals_one_is_read_again_each_day_and_all_in_turn(monkeypatch):
     life()
-    seals.seal()
+    noted()
     while seals.seal(limit=2):
         pass
     count = SealedCheckpoint.objects.count()
@@ -277,7 +279,7 @@ def test_of_many_seals_one_is_read_again_each_day_and_all_in_turn(monkeypatch):
 
 def test_a_checkpoint_that_was_taken_out_is_missed():
     life()
-    seals.seal()
+    noted()
     while seals.seal(limit=2):
         pass
     middle = SealedCheckpoint.objects.order_by("pk")[1].pk

@@ -4,10 +4,11 @@ from datetime import date
 from zoneinfo import ZoneInfo
 
 import pytest
+from django.db import transaction
 
 from marketplace.core.errors import NotFound
 from payments import ledger, statements
-from payments.models import Account, Month
+from payments.models import Account, Maturity, Month
 from tests import make
 from tests.payments import made
 from tests.payments.made import USD, at, booked, counted
@@ -21,6 +22,7 @@ def book(wes):
     """Book between accounts by their names: "reserve" of a project, "earnings" and "pending" of Wes."""
     project = make.project(title="=Cats")
     made.prepaid(project.organisation, 1)
+    Maturity.objects.create(organisation=project.organisation, day="2026-11-20", **USD)
     accounts = {
         "reserve": made.reserve(1, "batch:9").account,
         "earnings": ledger.account("earnings", user=wes, **USD),
@@ -57,13 +59,12 @@ def test_two_months_by_hand(book, wes):
     book("2026-10-07", "payout_failed", "in_transit", "earnings", 6_000_000)
     book("2026-10-08", "payout", "earnings", "in_transit", 5_000_000)
     book("2026-10-09", "payout_paid", "in_transit", "outside", 5_000_000)
-    book("2026-10-10", "correction", "earnings", "reserve", 100_000)
     counted(at("2026-11-02"))
     _, (september,) = statements.of_month(wes, SEPTEMBER)
     assert figures(september) == (0, 7_500_000, 0, 0, 0, 7_500_000, 500_000)
     month, (october,) = statements.of_month(wes, OCTOBER)
-    # 7.50 + 3.29 earned - 0.10 corrected - 11.00 sent + 6.00 back = 5.69, of which 0.04 is pending
-    assert figures(october) == (7_500_000, 3_290_000, 100_000, 11_000_000, 6_000_000, 5_690_000, 40_000)
+    # 7.50 + 3.29 earned - 11.00 sent + 6.00 back = 5.79, of which 0.04 is pending
+    assert figures(october) == (7_500_000, 3_290_000, 0, 11_000_000, 6_000_000, 5_790_000, 40_000)
     said = [(line.sense, line.kind, line.title, line.amount_micros, line.transfers) for line in october.shown]
     assert said == [
         ("earned", "bonus", "Animals", 250_000, 1),
@@ -71,12 +72,29 @@ def test_two_months_by_hand(book, wes):
         ("earned", "top_up", "Animals", 40_000, 1),
         ("payout", "payout", None, 11_000_000, 2),
         ("returned", "payout_failed", None, 6_000_000, 1),
-        ("taken_back", "correction", "Animals", 100_000, 1),
     ]
     own = Account.objects.filter(user=wes, kind__in=["earnings", "pending"])
     assert october.closing_micros == sum(account.balance_micros for account in own)
     kinds = list(statements.transfers(wes, month).order_by("pk").values_list("entry__kind", flat=True))
     assert kinds == ["settlement", "bonus", "top_up", "matured", "payout_failed"]
+
+
+def test_what_is_taken_back_stands_there_too_and_is_wrong(book, wes):
+    with transaction.atomic():
+        book("2026-10-05", "settlement", "reserve", "earnings", 7_000_000)
+        book("2026-10-10", "correction", "earnings", "reserve", 100_000)
+        counted(at("2026-11-02"))
+        _, (october,) = statements.of_month(wes, OCTOBER)
+        assert figures(october) == (0, 7_000_000, 100_000, 0, 0, 6_900_000, 0)
+        line = october.shown[-1]
+        assert (line.sense, line.kind, line.title, line.amount_micros) == (
+            "taken_back",
+            "correction",
+            "Animals",
+            100_000,
+        )
+        assert any("takes 100000 micros of earnings back to reserve" in sentence for sentence in made.audit())
+        transaction.set_rollback(True)
 
 
 def test_a_payout_that_was_paid_and_came_back_later_is_no_earning(book, wes):

@@ -5,6 +5,7 @@ import json
 from datetime import timedelta
 
 import pytest
+from django.db import transaction
 from django.test import Client
 from django_q.models import OrmQ
 
@@ -230,9 +231,13 @@ def test_a_credit_for_each_message_would_count_one_payment_twice(stripe):
     kind = {"currency": "USD", "mode": "test"}
     outside = ledger.account("outside", **kind)
     own = ledger.account("prepaid", organisation=prepayment.organisation, **kind)
-    for event in StripeEvent.objects.filter(type__in=["checkout.session.completed", "payment_intent.succeeded"]):
-        ledger.post("prepayment", f"event:{event.event_id}", (outside, own, prepayment.amount_micros))
-    assert prepaid(prepayment) == 20_000_000
+    told = StripeEvent.objects.filter(type__in=["checkout.session.completed", "payment_intent.succeeded"])
+    with transaction.atomic():
+        for event in told:
+            ledger.post("prepayment", f"event:{event.event_id}", (outside, own, prepayment.amount_micros))
+        assert prepaid(prepayment) == 20_000_000
+        assert any("20000000 micros are here from outside" in sentence for sentence in ledger.audit())
+        transaction.set_rollback(True)
 
 
 def test_two_who_act_on_one_message_credit_it_once(stripe):
