@@ -1,5 +1,6 @@
 """Money that moves at the provider: processes die, replies are lost, messages come in any order, keys come again."""
 
+import re
 from collections.abc import Callable
 from random import Random
 
@@ -19,9 +20,9 @@ def lives(trouble: str) -> Callable[[Stage, Random, int], Outcome]:
 
     def strike(stage: Stage, rng: Random, times: int) -> Outcome:
         drawn = [f"--trouble={trouble}", f"--seed={rng.randrange(10**9)}", f"--lives={times}"]
-        run = stage.python("tests.machine.life", *drawn)
-        wrong = [(run.stderr or run.stdout).strip().splitlines()[-1]] if run.returncode else []
-        begun = run.stdout.count("seed ")
+        run = stage.python("tests.machine", *drawn)
+        wrong = [(run.stdout or run.stderr).strip().splitlines()[-1]] if run.returncode else []
+        begun = len(set(re.findall(r"^seed (\d+)", run.stdout, re.MULTILINE)))
         return Outcome(f"{begun} prepayments, payouts, refunds", begun, wrong)
 
     return strike

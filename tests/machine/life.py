@@ -1,23 +1,22 @@
-"""`python -m tests.machine.life --trouble deaths`: money comes in, goes to a worker and goes back, whatever happens.
+"""A life of money: it comes in, goes to a worker and goes back, with one kind of trouble all the way.
 
-Each life is drawn by a seed, has a stand-in for Stripe of its own, and lives in the database of DATABASE_URL; exits
-with 1 and says why if it did not end as one without any trouble.
+It must end as one without any trouble does. Each has a stand-in for Stripe of its own.
 """
 
-import argparse
-import os
-import secrets
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from random import Random
 from typing import Any
 
-import django
-from django.conf import settings
 from django.test import Client, override_settings
 
+from marketplace.core import clock
+from payments import gateway, ledger, payout_accounts, payouts, prepayments, refunds, webhooks
+from payments.models import Account, Prepayment, Refund, StripeEvent
+from tests import make
+from tests.machine.deaths import dies
+from tests.payments import asked, made
 from tests.race import race
 from tests.stripe import Fake
 from tests.stripe.server import KEY, SECRET
@@ -33,16 +32,12 @@ class Life:
     """Calls that may be made again after any trouble, each time until one was heard to end."""
 
     def __init__(self, stripe: Fake, name: str = "") -> None:
-        from tests import make
-
         self.stripe = stripe
         self.rita, self.wes = make.user(f"rita{name}"), make.user(f"wes{name}")
         self.home = make.organisation(self.rita)
 
     def __iter__(self) -> Iterator[Call]:
         """What we do, each time after what people do at Stripe's."""
-        from tests.payments import made
-
         yield self.request_prepayment
         yield self.sweep
         self.stripe.pay(self.prepayments().get().provider_id)
@@ -62,37 +57,25 @@ class Life:
         yield self.sweep
 
     def prepayments(self) -> Any:
-        from payments.models import Prepayment
-
         return Prepayment.objects.filter(organisation=self.home)
 
     def refunds(self) -> Any:
-        from payments.models import Refund
-
         return Refund.objects.filter(prepayment__organisation=self.home)
 
     def request_prepayment(self) -> None:
         """Whoever got no answer looks first."""
-        from payments import prepayments
-
         if not self.prepayments().exists():
             prepayments.request(self.home, self.rita, PAID_IN * CENT, "USD")
 
     def open_account(self) -> None:
-        from payments import payout_accounts
-
         if not self.wes.payout_accounts.exists():
             payout_accounts.open(self.wes, "US")
 
     def request_payout(self) -> None:
-        from payments import payouts
-
         if not self.wes.payouts.exists():
             payouts.request(self.wes)
 
     def request_refund(self) -> None:
-        from payments import refunds
-
         if not self.refunds().exists():
             refunds.request(self.home, self.rita, None, "USD")
 
@@ -102,10 +85,6 @@ class Life:
 
     def sweep(self) -> None:
         """What the cluster does, when all is due again."""
-        from marketplace.core import clock
-        from payments import payout_accounts, payouts, prepayments, refunds, webhooks
-        from tests.payments import made
-
         later = clock.now() + timedelta(days=7)
         self.wes.payout_accounts.update(due_at=clock.now())
         made.due(*self.wes.payouts.all())
@@ -117,17 +96,12 @@ class Life:
 
     def a_day_later(self) -> None:
         """Stripe has forgotten our keys, and our rows are as old."""
-        from tests.payments import asked
-
         self.stripe.age_keys(DAY_S)
         for row in [*self.refunds(), *self.wes.payouts.all()]:
             asked.older(row, DAY_S / 3600)
 
     def check(self) -> None:
         """Our books and Stripe's log agree to the cent, and everything happened once."""
-        from payments import ledger
-        from payments.models import Account
-
         usd = self.stripe.totals()["usd"]
         there = (usd["charge"], usd.get("transfer"), usd.get("refund"))
         assert there == (PAID_IN, EARNED, PAID_IN), f"paid in, out and back at Stripe, in cents: {there}"
@@ -144,8 +118,6 @@ class Life:
 
 def deaths(life: Life, luck: Random) -> None:
     """The process is killed at its n-th step towards the database or Stripe, again and again."""
-    from tests.machine.deaths import dies
-
     for call in life:
         for _ in range(luck.randrange(1, 5)):
             dies(luck.randrange(30), call)
@@ -166,7 +138,6 @@ def answers(life: Life, luck: Random) -> None:
 
 def messages(life: Life, luck: Random) -> None:
     """Messages come twice, at once, in any order, forged, late, and again after days when all of them is forgotten."""
-    from payments.models import StripeEvent
 
     def hear() -> None:
         told = luck.sample(life.stripe.webhooks.told, len(life.stripe.webhooks.told))
@@ -191,8 +162,6 @@ TROUBLES = {trouble.__name__: trouble for trouble in (deaths, answers, messages)
 @contextmanager
 def stripe_of_its_own() -> Iterator[Fake]:
     """A stand-in that this installation moves test money through."""
-    from payments import gateway
-
     client = Client(SERVER_NAME="localhost")
 
     def post(body: str, signature: str) -> int:
@@ -208,27 +177,13 @@ def stripe_of_its_own() -> Iterator[Fake]:
         gateway._of.cache_clear()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.machine.life", description=__doc__)
-    parser.add_argument("--trouble", choices=TROUBLES, required=True)
-    parser.add_argument("--seed", type=int, default=secrets.randbelow(10**9), help="draws the first life")
-    parser.add_argument("--lives", type=int, default=1)
-    options = parser.parse_args()
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
-    django.setup()
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-    for seed in range(options.seed, options.seed + options.lives):
-        print(f"seed {seed}", flush=True)
-        try:
-            with stripe_of_its_own() as stripe:
-                stripe.fund(10_000)
-                life = Life(stripe, str(seed))
-                TROUBLES[options.trouble](life, Random(seed))
-                life.check()
-        except Exception as error:
-            sys.exit(f"seed {seed}: {type(error).__name__}: {error}".partition("\n")[0])
-    print(f"{options.lives} lives")
+def live(trouble: str, seed: int) -> None:
+    """Live through a life drawn by this seed, and look at its end.
 
-
-if __name__ == "__main__":
-    main()
+    raises  AssertionError  what is not as it would be without trouble
+    """
+    with stripe_of_its_own() as stripe:
+        stripe.fund(2 * PAID_IN)
+        life = Life(stripe, str(seed))
+        TROUBLES[trouble](life, Random(seed))
+        life.check()
