@@ -84,9 +84,10 @@ WHOSE = {  # all others: "rita"
         ),
         "wes",
     ),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "refunds"), "ada"),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "payout-reviews"), "ada"),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "filings"), "ada"),
+    **dict.fromkeys(
+        ("appeals", "reports", "credential-requests", "refunds", "payout-reviews", "filings"),
+        "ada",
+    ),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 
