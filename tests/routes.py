@@ -71,6 +71,8 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "confirm-email": lambda here: "MQ:nothing",
     "key": lambda here: "nothing",
     # of the admin
+    "account/pk": lambda here: here.amount.credit_id,
+    "entry/pk": lambda here: here.amount.entry_id,
     "app_label": lambda here: "marketplace",
     "content_type_id": lambda here: 1,
     "object_id": lambda here: 1,
