@@ -71,6 +71,8 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "confirm-email": lambda here: "MQ:nothing",
     "key": lambda here: "nothing",
     # of the admin
+    "account/pk": lambda here: here.amount.credit_id,
+    "entry/pk": lambda here: here.amount.entry_id,
     "app_label": lambda here: "marketplace",
     "content_type_id": lambda here: 1,
     "object_id": lambda here: 1,
@@ -84,9 +86,10 @@ WHOSE = {  # all others: "rita"
         ),
         "wes",
     ),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "refunds"), "ada"),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "payout-reviews"), "ada"),
-    **dict.fromkeys(("appeals", "reports", "credential-requests", "filings"), "ada"),
+    **dict.fromkeys(
+        ("appeals", "reports", "credential-requests", "refunds", "payout-reviews", "filings"),
+        "ada",
+    ),
 }
 SIGN_IN = ("/accounts/", "/_allauth/")
 

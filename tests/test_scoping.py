@@ -33,6 +33,7 @@ REVIEWERS_MAY = {
     "POST /api/v1/answers/%(id)s/accept",
     "POST /api/v1/answers/%(id)s/exclude",
     "POST /api/v1/answers/%(id)s/reject",
+    "POST /api/v1/answers/%(id)s/pay-part",
     "POST /api/v1/conversations/%(id)s/messages",
     "POST /api/v1/conversations/%(id)s/read",
     "POST /api/v1/conversations/%(id)s/close",

@@ -79,28 +79,17 @@ class World:
         """What stands in no answer to this person; offers are open to everybody."""
         offer = [self.organisation, self.key, self.dataset, self.run, self.rita, self.max, self.rosa, self.invoice]
         offer += [self.prepayment, self.refund]
-        page = [
-            self.lease,
-            self.practice,
-            self.payout,
-            self.reviewed,
-            self.wes,
-            profiles.of(self.wes),
-            self.report,
-            self.notice,
-        ]
-        page += [self.credential_request]
+        page = [self.lease, self.practice, self.payout, self.reviewed, self.wes, profiles.of(self.wes), self.report]
+        page += [self.notice, self.credential_request]
         offer_marks = [row.public_id for row in offer] + [self.rita.email, self.max.email, self.rosa.email]
         page_marks = [row.public_id for row in page] + [self.wes.email]
         if person == self.wes:
             return offer_marks
         if person in (self.rita, self.max, self.rosa):
             return page_marks
-        seen_by_both = [self.batch.public_id, self.answer.public_id, self.decision.public_id, self.appeal.public_id]
-        seen_by_both += [self.conversation.public_id, self.message.public_id]
-        return [*offer_marks, *page_marks, *seen_by_both, self.cohort.public_id, "item 1"]
-        seen_by_both += [self.qualification.public_id, self.group.public_id, self.invitation.public_id]
-        return [*offer_marks, *page_marks, *seen_by_both, "item 1"]
+        seen_by_both = [self.batch, self.answer, self.decision, self.appeal, self.conversation, self.message]
+        seen_by_both += [self.cohort, self.qualification, self.group, self.invitation, self.proposal]
+        return [*offer_marks, *page_marks, *(row.public_id for row in seen_by_both), "item 1"]
 
 
 def made_by_everybody() -> World:

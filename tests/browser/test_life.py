@@ -85,7 +85,7 @@ def _rita_offers(rita: Person, file: Path) -> None:
     rita.sees("Bad rows")
     rita.look()
     rita.follow("See the price and publish")
-    rita.sees("At most in all")
+    rita.sees("At most, set aside")
     rita.look()
     rita.click("Publish")
     sweep()

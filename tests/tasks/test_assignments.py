@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from marketplace import projects
+from marketplace import accounts, projects
 from marketplace.core import clock
 from marketplace.core.errors import IllegalMove, Invalid, NotFound
 from tasks import assignments, batches, jobs
@@ -205,6 +205,18 @@ def test_a_paused_or_closed_project_hands_out_nothing_and_takes_what_is_out():
     with pytest.raises(NoTaskAvailable):
         assignments.claim(work.worker("ann"), batch.project)
     assert work.answer(lease).state == "submitted"
+
+
+def test_a_frozen_organisation_gives_out_nothing_and_takes_what_is_out():
+    batch = work.published()
+    wes, ada = work.worker(), make.user("ada", staff=True)
+    lease = assignments.claim(wes, batch.project)
+    accounts.freeze(batch.project.organisation, ada, "A bank asked.")
+    with pytest.raises(NoTaskAvailable):
+        assignments.claim(work.worker("ann"), batch.project)
+    assert work.answer(lease).state == "submitted"
+    accounts.thaw(batch.project.organisation, ada, "It is settled.")
+    assert assignments.claim(work.worker("bob"), batch.project)
 
 
 def test_a_seat_freed_in_a_closed_batch_is_withdrawn():
