@@ -73,13 +73,13 @@ def history(stage: Stage, count: int) -> Iterator[None]:
     """So many transfers over two years, counted, closed and invoiced; all is taken back."""
     with transaction.atomic():
         _move(stage, count)
+        _analyse()
         made.settled()
         while months.count(clock.now(), limit=A_STEP) or Month.objects.filter(closed_at=None).count() > 1:
             pass
         while invoices.issue():
             pass
-        for table in ANALYSED:
-            _run(f"ANALYZE payments_{table}")
+        _analyse()
         yield
         transaction.set_rollback(True)
 
@@ -99,6 +99,11 @@ def _move(stage: Stage, count: int) -> None:
     for accounts, moved in (([stage.account.pk], count), (paid["person"], count - early), (paid["stopped"], early)):
         for account in accounts:
             _run(TOTALS, account=account, micros=1000 * moved // len(accounts))
+
+
+def _analyse() -> None:
+    for table in ANALYSED:
+        _run(f"ANALYZE payments_{table}")
 
 
 def _span() -> tuple[datetime, datetime]:
