@@ -310,8 +310,8 @@ def test_above_the_cap_a_person_grants_and_the_sum_is_set_aside_and_paid(rita):
 def test_granting_without_the_money_changes_nothing(rita):
     _, people, proposal = proposed()
     account = Account.objects.get(kind="prepaid")
-    losses = ledger.account("losses", currency=account.currency, mode=account.mode)
-    ledger.post("test", "test:empty", (account, losses, account.balance_micros))
+    fees = ledger.account("fees", currency=account.currency, mode=account.mode)
+    ledger.post("test", "test:empty", (account, fees, account.balance_micros))
     with pytest.raises(InsufficientFunds) as refused:
         fair_pay.grant(proposal, rita)
     assert refused.value.facts["missing_micros"] == 150_000
