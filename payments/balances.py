@@ -10,6 +10,7 @@ from django.db.models import F, Sum
 from marketplace.core import money
 from marketplace.models import Organisation, User
 from payments.models import Account, Payout, Transfer
+from payments.moves import ALL, Moves
 
 Kind = tuple[str, str]  # currency, mode
 TRANSFERS_READ = 10_000  # of an account, the newest: what a look at its months costs at most
@@ -96,12 +97,7 @@ def months(user: User, most: int = TRANSFERS_READ) -> list[Month]:
 
 def transfers(account: Account, before: int | None = None, most: int = 50) -> list[Transfer]:
     """The newest transfers of an account, those before one of them; as quick for a million as for a few."""
-    older = Transfer.objects.order_by("-pk")
-    if before is not None:
-        older = older.filter(pk__lt=before)
-    sides = [list(older.filter(**{side: account}).values_list("pk", flat=True)[:most]) for side in ("debit", "credit")]
-    newest = sorted(sides[0] + sides[1], reverse=True)[:most]
-    return list(Transfer.objects.filter(pk__in=newest).select_related("entry", "debit", "credit").order_by("-pk"))
+    return Moves([account.pk], below=ALL if before is None else before)[:most]
 
 
 def of_organisation(organisation: Organisation) -> list[Balance]:

@@ -15,7 +15,8 @@ from django.db.models import QuerySet, Sum
 
 from marketplace.core.errors import NotFound
 from marketplace.models import User
-from payments.models import Month, MonthTotal, Movement, Payout, Transfer
+from payments.models import Month, MonthTotal, Movement, Payout
+from payments.moves import Moves
 
 OWN = ["earnings", "pending"]
 SENSES = ("earned", "taken_back", "payout", "returned", "matured")
@@ -152,14 +153,14 @@ def of_year(user: User, year: int) -> tuple[list[Month], list[Statement]]:
     return months, parts
 
 
-def transfers(user: User, month: Month) -> "QuerySet[Transfer]":
+def transfers(user: User, month: Month) -> Moves:
     """What was credited to this person in a month, and by what."""
     moved = Movement.objects.filter(user=user, month=month, credit__kind__in=OWN)
-    own = sorted(set(moved.values_list("credit", flat=True)))  # with the keys in hand, the page is read off the index
-    return Transfer.objects.filter(
-        credit__in=own, pk__gte=month.first_transfer or 0, pk__lte=month.last_transfer or 0,
-        created_at__gte=month.begins_at, created_at__lt=month.ends_at,
-    ).select_related("entry", "debit__reserve__project")  # fmt: skip
+    return Moves(
+        sorted(set(moved.values_list("credit", flat=True))), ("credit",), ("entry", "debit__reserve__project"),
+        above=(month.first_transfer or 0) - 1, below=(month.last_transfer or 0) + 1,
+        begin=month.begins_at, end=month.ends_at,
+    )  # fmt: skip
 
 
 def payouts(user: User, months: Iterable[Month]) -> "QuerySet[Payout]":

@@ -1,6 +1,6 @@
 """The offer over HTTP: parse, call one verb, answer."""
 
-from typing import Any
+from typing import Any, cast
 
 from django.conf import settings
 from django.core.exceptions import RequestDataTooBig
@@ -17,7 +17,7 @@ from marketplace import accounts, datasets, projects
 from marketplace.api import serializers as say
 from marketplace.api.authentication import HasScope, IsPerson, person
 from marketplace.asgi import FORM_MOST_BYTES
-from marketplace.core import replies
+from marketplace.core import paging, replies
 from marketplace.models import ApiKey, BadRow, Dataset, Import, Membership, Organisation, Project
 
 
@@ -39,8 +39,8 @@ class View(GenericAPIView[Any]):
         given.is_valid(raise_exception=True)
         return dict(given.validated_data)
 
-    def page(self, rows: "QuerySet[Any]") -> Response:
-        page = self.paginate_queryset(self.filter_queryset(rows))
+    def page(self, rows: paging.Rows[Any]) -> Response:
+        page = self.paginate_queryset(self.filter_queryset(cast("QuerySet[Any]", rows)))
         return self.get_paginated_response(self.get_serializer(page, many=True).data)
 
 

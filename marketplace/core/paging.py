@@ -3,9 +3,9 @@
 import base64
 import binascii
 import hmac
-from typing import Any
+from collections.abc import Iterable
+from typing import Any, Protocol, Self, TypeVar
 
-from django.db.models import QuerySet
 from django.utils.crypto import salted_hmac
 from rest_framework.pagination import BasePagination
 from rest_framework.request import Request
@@ -14,6 +14,7 @@ from rest_framework.views import APIView
 
 from marketplace.core.errors import Invalid
 
+Row = TypeVar("Row", covariant=True)
 DEFAULT, MOST = 50, 200
 PARAMETERS = [
     {
@@ -31,12 +32,22 @@ PARAMETERS = [
 ]
 
 
+class Rows(Protocol[Row]):
+    """What a page is read from: a query, or what is narrowed, ordered and cut like one."""
+
+    def filter(self, *, pk__gt: int = ..., pk__lt: int = ...) -> Self: ...
+
+    def order_by(self, key: str, /) -> Self: ...
+
+    def __getitem__(self, page: slice, /) -> Iterable[Row]: ...
+
+
 class Keyset(BasePagination):
     """Newest first, or oldest first where the view says `keyset = "pk"`."""
 
     def paginate_queryset(self, queryset: Any, request: Request, view: APIView | None = None) -> list[Any]:
         """The rows after `?after=`, at most `?limit=` of them."""
-        rows: QuerySet[Any] = queryset.order_by(getattr(view, "keyset", "-pk"))
+        rows = queryset.order_by(getattr(view, "keyset", "-pk"))
         if after := request.query_params.get("after"):
             past = "pk__gt" if getattr(view, "keyset", "-pk") == "pk" else "pk__lt"
             rows = rows.filter(**{past: unseal(after)})

@@ -91,7 +91,7 @@ def refusals_in(form: forms.BaseForm, places: dict[str, str] | None = None) -> I
                 form.add_error(None, f"{path}: {error['message']}" if path else error["message"])
 
 
-def page_of(request: HttpRequest, rows: "models.QuerySet[Row]", size: int = PAGE) -> dict[str, Any]:
+def page_of(request: HttpRequest, rows: "paging.Rows[Row]", size: int = PAGE) -> dict[str, Any]:
     """One page, newest first, of the rows older than `?after=`; `next` leads to the page behind it."""
     if after := request.GET.get("after"):
         with suppress(Invalid):  # a link that was mangled leads to the first page

@@ -9,12 +9,12 @@ from typing import Any
 
 import msgspec
 from django.db import connection
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
-from marketplace.core import clock
+from marketplace.core import clock, paging
 from marketplace.models import User
 from payments import balances
-from payments.models import Transfer
+from payments.moves import Moves
 from tasks.exports.csv import amount, table
 from tasks.exports.jsonl import BLOCK_BYTES
 from tasks.models import Answer, Decision, TimeSheet
@@ -122,8 +122,7 @@ def money(user: User) -> Iterator[Row]:
     What is payable from a later day stands in an account of that day first.
     """
     for account in user.accounts.filter(kind__in=balances.OWED).order_by("pk"):
-        moved = Transfer.objects.filter(Q(credit=account) | Q(debit=account)).select_related("entry")
-        for row in by_key(moved):
+        for row in by_key(Moves([account.pk], related=("entry",))):
             sign = 1 if row.credit_id == account.pk else -1
             yield {
                 "at": row.created_at,
@@ -135,7 +134,7 @@ def money(user: User) -> Iterator[Row]:
             }
 
 
-def by_key(rows: "QuerySet[Any]", step: int = STEP) -> Iterator[Any]:
+def by_key(rows: paging.Rows[Any], step: int = STEP) -> Iterator[Any]:
     """All of these rows by their key, so many at a time in memory; nothing is held open in between."""
     after = 0
     while block := list(rows.filter(pk__gt=after).order_by("pk")[:step]):

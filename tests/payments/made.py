@@ -115,7 +115,7 @@ def others_ended() -> None:
     with connection.cursor() as sql:
         sql.execute("SELECT pg_current_xact_id()::text")
         own = sql.fetchone()[0]
-        for _ in range(5_000):
+        for _ in range(30_000):  # the tests of plans keep a transaction open for minutes
             sql.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::text::xid8", [own])
             if sql.fetchone()[0]:
                 return

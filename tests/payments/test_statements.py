@@ -75,7 +75,7 @@ def test_two_months_by_hand(book, wes):
     ]
     own = Account.objects.filter(user=wes, kind__in=["earnings", "pending"])
     assert october.closing_micros == sum(account.balance_micros for account in own)
-    kinds = list(statements.transfers(wes, month).order_by("pk").values_list("entry__kind", flat=True))
+    kinds = [row.entry.kind for row in statements.transfers(wes, month).order_by("pk")[:9]]
     assert kinds == ["settlement", "bonus", "top_up", "matured", "payout_failed"]
 
 

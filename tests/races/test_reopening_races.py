@@ -122,7 +122,7 @@ def test_a_label_that_changes_meanwhile_is_seen(monkeypatch):
 
 def test_control_without_holding_the_consensus_it_fails(monkeypatch):
     batch = labelled()
-    monkeypatch.setattr(consensus, "hold", lambda batch: None)
+    monkeypatch.setattr(seats, "hold", lambda batch: None)
     assert isinstance(judged_meanwhile(monkeypatch, batch), IntegrityError)
 
 

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
-from tasks import audit, bonuses, decisions, fair_pay, settlement, training
+from tasks import audit, bonuses, decisions, fair_pay, holding, settlement, training
 from tasks.models import Answer, Batch
 from tests import make
 from tests.tasks import work
@@ -56,6 +56,12 @@ DAMAGE = {
         ["UPDATE tasks_answer SET state = 'rejected' WHERE state = 'submitted'"],
         ["UPDATE tasks_answer SET state = 'accepted' WHERE state = 'rejected'"],
         ["UPDATE tasks_decision SET state = 'overturned'"],
+    ],
+    "a hold is lifted though its decision stands, or the other way round": [
+        ["UPDATE payments_hold SET lifted_at = now()"],
+        ["UPDATE tasks_decision SET state = 'overturned' WHERE kind = 'hold'"],
+        ["UPDATE tasks_decision SET hold_id = NULL"],
+        ["UPDATE payments_hold SET until = until + interval '1 day'"],
     ],
     "an answer is settled by an entry that is not a settlement": [
         ["UPDATE tasks_answer SET entry_id = (SELECT min(id) FROM payments_entry WHERE kind = 'prepayment')"
@@ -187,7 +193,7 @@ def test_the_command_ends_with_1_and_says_what_is_broken():
 
 
 def everything() -> Batch:
-    """A batch with a page paid, answers rejected, paid in part and leased, and a bonus; and one with an exam."""
+    """A batch with a page paid, answers rejected, paid in part and leased, a bonus and a hold; and one with an exam."""
     batch = work.published(items=6, page_size=3, redundancy_min=2, redundancy_max=2)
     rita = make.user("rita")
     work.work(work.worker("wes"), batch)
@@ -200,6 +206,7 @@ def everything() -> Batch:
     name = batch.project.organisation.pseudonym(work.worker("wes").public_id)
     bonuses.give(batch.project, name, rita, 2_000_000, "Well done.", "june")
     work.assignments.claim(work.worker("zoe"), batch.project)
+    holding.place(work.worker("ann"), make.user("ada", staff=True), days=3, reason_code="fraud", reason="Not theirs.")
     terms = {"exam_price_micros": 90_000, "exam_paid_most": 3}
     course = work.published(items=1, gold=4, practice_size=2, exam_size=1, exam_attempts=1, **terms)
     work.practise(work.worker("wes"), course.project)

@@ -5,9 +5,9 @@ from django.db import IntegrityError, connection, transaction
 
 from marketplace.core import clock, pay_floors
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
-from payments import reserves
+from payments import ledger, reserves
 from payments.models import Account, Entry, Hold, ReserveLine
-from tasks import audit, batches, decisions, fair_pay, jobs, training
+from tasks import audit, batches, decisions, fair_pay, forecast, jobs, training
 from tasks.fair_pay import floors, sheets
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
 from tests.tasks import paid, work
@@ -165,12 +165,12 @@ def test_publishing_sets_the_most_aside_without_a_fee(rita):
     batch = paid.published()
     lines = dict(ReserveLine.objects.filter(reserve__subject=batch.subject).values_list("name", "amount_micros"))
     assert lines == {"answers": 50 * 55_000, "top_ups": 50 * 25_000}
-    quote = batches.quote(batch.project, batch.dataset)
+    quote = forecast.quote(batch.project, batch.dataset)
     assert (quote.lines["top_ups"], quote.fee_micros) == (1_250_000, 50 * 5_000)
 
 
 def test_without_a_floor_nothing_is_set_aside():
-    assert "top_ups" not in batches.quote((batch := work.published()).project, batch.dataset).lines
+    assert "top_ups" not in forecast.quote((batch := work.published()).project, batch.dataset).lines
 
 
 # Top-ups
@@ -310,10 +310,8 @@ def test_above_the_cap_a_person_grants_and_the_sum_is_set_aside_and_paid(rita):
 def test_granting_without_the_money_changes_nothing(rita):
     _, people, proposal = proposed()
     account = Account.objects.get(kind="prepaid")
-    outside = Account.objects.get(kind="outside")
-    from payments import ledger
-
-    ledger.post("test", "test:empty", (account, outside, account.balance_micros))
+    fees = ledger.account("fees", currency=account.currency, mode=account.mode)
+    ledger.post("test", "test:empty", (account, fees, account.balance_micros))
     with pytest.raises(InsufficientFunds) as refused:
         fair_pay.grant(proposal, rita)
     assert refused.value.facts["missing_micros"] == 150_000

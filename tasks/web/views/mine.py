@@ -12,7 +12,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from marketplace.models import User
 from marketplace.web.edge import page_of, person, refusals_in
 from payments import balances
-from payments.models import Account, Transfer
+from payments.models import Account
+from payments.moves import Moves
 from payments.payouts import available_micros
 from payments.web.forms import PayoutForm
 from tasks import appeals, holding
@@ -131,7 +132,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
             "has_pending": any(row.pending for row in earned),
             "payable": [row for row in payable if row["available_micros"]],
             "waiting": _waiting(user),
-            "moves": page_of(request, _moves(mine)),
+            "moves": page_of(request, Moves([account.pk for account in mine])),
             "payouts": user.payouts.order_by("-pk")[:SHOWN],
             "confirmed": user.is_confirmed,
         },
@@ -147,9 +148,3 @@ def _waiting(user: User) -> list[Any]:
         due_micros=Sum("price_micros", filter=due),
     )
     return [row for row in sums.order_by("batch__currency") if row["waiting_micros"] or row["due_micros"]]
-
-
-def _moves(accounts: list[Account]) -> Any:
-    return Transfer.objects.filter(Q(debit__in=accounts) | Q(credit__in=accounts)).select_related(
-        "entry", "credit", "debit"
-    )
