@@ -321,13 +321,12 @@ def credits_each_message() -> None:
 
     real = prepayments.settle_paid
 
-    def settle_paid(pk: int, *args: Any, **options: Any) -> Any:
-        done = real(pk, *args, **options)
-        row = Prepayment.objects.get(pk=pk)
+    def settle_paid(prepayment_pk: int, charge_id: str) -> Prepayment:
+        row = real(prepayment_pk, charge_id)
         own = ledger.account("prepaid", organisation=row.organisation, currency=row.currency, mode=row.mode)
         outside = ledger.account("outside", currency=row.currency, mode=row.mode)
         ledger.post("prepayment", f"again:{secrets.token_hex(8)}", (outside, own, row.amount_micros))
-        return done
+        return row
 
     prepayments.settle_paid = settle_paid
 

@@ -464,7 +464,7 @@ def test_what_moved_is_listed_oldest_first_across_pages(stripe):
         payout.provider_id = current().pay_out(payout)
     until = clock.now() + timedelta(days=1)
     moved = list(current().movements(clock.now() - timedelta(days=2), until))
-    assert [row.kind for row in moved] == ["other", *["transfer"] * 103]
+    assert [row.kind for row in moved] == ["topup", *["transfer"] * 103]
     assert [row.source_id for row in moved[1:]] == [payout.provider_id for payout in payouts]
     assert [row.facts["payout"] for row in moved[1:]] == [payout.public_id for payout in payouts]
 
