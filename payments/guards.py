@@ -1,6 +1,6 @@
 """Whether what guards the money is still in the database, and switched on."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from django.apps import apps
 from django.db import connection, models
@@ -23,7 +23,7 @@ KEYS = {  # written in migrations, for models cannot say them
 }
 FIND_TRIGGERS = """
 SELECT tgrelid::regclass::text, tgname::text, tgenabled IN ('O', 'A'), tgisinternal FROM pg_trigger
-WHERE tgrelid::regclass::text LIKE 'payments\\_%' OR tgrelid::regclass::text = 'marketplace_auditevent'
+WHERE tgrelid::regclass::text = ANY(%s)
 """
 FIND_CONSTRAINTS = """
 SELECT conname::text FROM pg_constraint WHERE convalidated
@@ -34,24 +34,30 @@ UNION SELECT index.relname::text FROM pg_index JOIN pg_class index ON index.oid 
 
 def broken() -> list[str]:
     """A sentence for each guard that is missing or switched off."""
-    return [*_triggers(), *_constraints()]
+    own = [model._meta.db_table for model in apps.get_app_config("payments").get_models()]
+    return [*_replica(), *triggers_off(TRIGGERS, own), *_constraints()]
 
 
-def _triggers() -> Iterator[str]:
+def triggers_off(expected: dict[str, str], also_in: Iterable[str] = ()) -> Iterator[str]:
+    """A sentence for each of these triggers that is missing, and any that is disabled in its table or in these."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT current_setting('session_replication_role')")
-        if cursor.fetchone()[0] == "replica":
-            yield "triggers are switched off for this connection (session_replication_role = replica)"
-        cursor.execute(FIND_TRIGGERS)
+        cursor.execute(FIND_TRIGGERS, [[*expected.values(), *also_in]])
         rows = cursor.fetchall()
     there = {(table, name) for table, name, _, _ in rows}
-    for name, table in TRIGGERS.items():
+    for name, table in expected.items():
         if (table, name) not in there:
             yield f"the trigger {name} is missing: nothing keeps the rows of {table} as it did"
     for table, name, is_on, is_internal in sorted(rows):
         if not is_on:
             what = "that keeps a foreign key" if is_internal else "of its guard"
             yield f"the trigger {name} of {table}, {what}, is disabled"
+
+
+def _replica() -> Iterator[str]:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT current_setting('session_replication_role')")
+        if cursor.fetchone()[0] == "replica":
+            yield "triggers are switched off for this connection (session_replication_role = replica)"
 
 
 def _constraints() -> Iterator[str]:

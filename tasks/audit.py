@@ -2,13 +2,17 @@
 
 from django.db import connection
 
-from payments import ledger
+from payments import guards, ledger
 from workers import scoring
 
 WEIGHT = f"""power(2, extract(epoch FROM e.created_at - '{scoring.EPOCH:%Y-%m-%d %H:%M:%SZ}') / 86400.0
     / coalesce(nullif(r.half_life_days, 0), 1e9))::float8"""
 WORTH = f"""power(2, extract(epoch FROM r.scored_at - '{scoring.EPOCH:%Y-%m-%d %H:%M:%SZ}') / 86400.0
     / r.half_life_days)::float8"""
+APPEND_ONLY = {
+    f"{table}_append_only": table
+    for table in ("tasks_bonus", "tasks_topup", "tasks_evidence", "tasks_evidencevoid", "tasks_decisionevidence")
+}
 CHECKS = {
     "a task's seats are not its answers": """
         SELECT t.id FROM tasks_task t LEFT JOIN tasks_answer a
@@ -282,7 +286,7 @@ def check(full: bool = False) -> list[str]:
 
     full  read sealed transfers, too
     """
-    return [*_broken(), *ledger.audit(full)]
+    return [*_broken(), *guards.triggers_off(APPEND_ONLY), *ledger.audit(full)]
 
 
 def _broken() -> list[str]:

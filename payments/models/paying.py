@@ -2,7 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.db.models.functions import Coalesce, Now
 
 from marketplace.core.ids import PublicIdField
@@ -116,6 +116,7 @@ class Payout(models.Model):
         constraints = [
             known("payout", ["review", "requested", "paid", "failed", "reversed"]),
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="payout_amount_positive"),
+            models.CheckConstraint(condition=~Q(reviewed_by=F("user")), name="payout_not_by_its_payee"),
             models.UniqueConstraint(
                 fields=["user", "currency", "mode", "period"],
                 condition=Q(period__isnull=False),

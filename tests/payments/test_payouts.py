@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import IntegrityError, transaction
 
 from marketplace.core import clock
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
@@ -429,6 +429,8 @@ def test_only_an_admin_reviews_and_not_their_own(ada, sam):
         payouts.let_go(own, ada)
     with pytest.raises(Forbidden, match="another admin"):
         payouts.refuse(own, ada, "No.")
+    with pytest.raises(IntegrityError, match="payout_not_by_its_payee"), transaction.atomic():
+        Payout.objects.filter(pk=own.pk).update(reviewed_by=ada)
 
 
 def test_one_verdict_is_given(ada):

@@ -180,6 +180,21 @@ def test_damage_is_named(named, statements):
         assert any(sentence.startswith(named) for sentence in audit.check()), audit.check()
 
 
+@pytest.mark.django_db
+@pytest.mark.parametrize("table", audit.APPEND_ONLY.values())
+@pytest.mark.parametrize(("how", "word"), [("DROP TRIGGER {0}_append_only ON {0}", "missing"),
+                                           ("ALTER TABLE {0} DISABLE TRIGGER USER", "disabled")])  # fmt: skip
+def test_rows_that_nothing_keeps_any_more_are_missed(table, how, word):
+    assert audit.check() == []
+    with transaction.atomic(), connection.cursor() as sql:
+        sql.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        sql.execute(how.format(table))
+        (sentence,) = audit.check()
+        transaction.set_rollback(True)
+    assert f"{table}_append_only" in sentence
+    assert word in sentence
+
+
 @pytest.mark.django_db(transaction=True)
 def test_the_command_ends_with_1_and_says_what_is_broken():
     batch = everything()
