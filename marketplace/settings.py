@@ -271,6 +271,8 @@ SWEEPS = {
     "payments.jobs.refunds": 5,
     "payments.jobs.disputes": 5,
     "tasks.jobs.tell_of_disputes": 5,
+    "tasks.jobs.tell_of_payouts": 5,
+    "tasks.jobs.tell_of_invoices": 60,
     "payments.jobs.scheduled_payouts": 60,
     "payments.jobs.payout_accounts": 60,
     "payments.jobs.count_months": 30,

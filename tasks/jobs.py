@@ -20,7 +20,9 @@ from tasks import (
     gold_disputes,
     gold_pool,
     grants,
+    invoice_notices,
     oversight,
+    payout_notices,
     reconsidering,
     reopening,
     rules,
@@ -126,6 +128,14 @@ def uphold_overdue() -> bool:
 
 def tell_of_disputes() -> bool:
     return dispute_notices.tell()
+
+
+def tell_of_payouts() -> bool:
+    return payout_notices.tell()
+
+
+def tell_of_invoices() -> bool:
+    return invoice_notices.tell()
 
 
 def apply_rules() -> bool:

@@ -75,6 +75,9 @@ class PayoutAccount(models.Model):
         return [" ".join(one.replace(".", " ").replace("_", " ").split()) for one in self.missing]
 
 
+UNTOLD = Q(state__in=["paid", "failed", "reversed"]) & ~Q(told=F("state"))
+
+
 class Payout(models.Model):
     """Earnings on their way to a worker; moved once, whatever crashes."""
 
@@ -111,6 +114,7 @@ class Payout(models.Model):
     due_at = models.DateTimeField(db_default=Now(), help_text="While it is requested: when it is sent, or sent again.")
     trouble = models.CharField(max_length=200, blank=True, help_text="Why the last try had no outcome; for admins.")
     ended_at = models.DateTimeField(null=True)
+    told = models.CharField(max_length=10, blank=True, db_default="", help_text="The last end the person was told of.")
 
     class Meta:
         constraints = [
@@ -127,6 +131,7 @@ class Payout(models.Model):
             models.Index(fields=["user", "id"], name="payout_of_user"),
             models.Index(fields=["mode", "due_at"], condition=Q(state="requested"), name="payout_waiting"),
             models.Index(fields=["id"], condition=Q(state="review"), name="payout_to_review"),
+            models.Index(fields=["id"], condition=UNTOLD, name="payout_untold"),
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="payout_of_provider"),
             models.Index(Coalesce("ended_at", "created_at"), name="payout_in_span"),
         ]
