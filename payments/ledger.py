@@ -77,7 +77,7 @@ def post_settlement(
     """Move what each user (by primary key) has earned, and the fee, out of one reserve in one entry.
 
     What an organisation's prepayment may still be taken back for is earned all the same, and payable from a later day.
-    kind    settlement of answers, or what else is earned: top_up
+    kind    settlement of answers, or what else is earned: top_up, bonus
     raises  KeyReused, InsufficientFunds  as `post`
     """
     if before := Entry.objects.filter(key=key).first():

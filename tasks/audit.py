@@ -79,7 +79,8 @@ CHECKS = {
                           SELECT entry_id, amount_micros + fee_micros FROM tasks_bonus) parts
                       WHERE entry_id IS NOT NULL GROUP BY entry_id),
              moved AS (SELECT e.id, sum(t.amount_micros) AS micros FROM payments_entry e
-                       JOIN payments_transfer t ON t.entry_id = e.id WHERE e.kind = 'settlement' GROUP BY e.id)
+                       JOIN payments_transfer t ON t.entry_id = e.id
+                       WHERE e.kind IN ('settlement', 'bonus') GROUP BY e.id)
         SELECT coalesce(id, entry_id) FROM paid FULL JOIN moved ON moved.id = paid.entry_id
         WHERE paid.micros IS DISTINCT FROM moved.micros""",
     "a worker was settled another sum than their answers come to": """
@@ -93,7 +94,8 @@ CHECKS = {
              settled AS (SELECT acc.user_id, acc.currency, acc.mode, sum(t.amount_micros) AS micros
                          FROM payments_transfer t JOIN payments_entry e ON e.id = t.entry_id
                          JOIN payments_account acc ON acc.id = t.credit_id
-                         WHERE e.kind = 'settlement' AND acc.kind IN ('earnings', 'pending') GROUP BY 1, 2, 3)
+                         WHERE e.kind IN ('settlement', 'bonus') AND acc.kind IN ('earnings', 'pending')
+                         GROUP BY 1, 2, 3)
         SELECT coalesce(earned.user_id, settled.user_id) FROM earned
         FULL JOIN settled USING (user_id, currency, mode) WHERE earned.micros IS DISTINCT FROM settled.micros""",
     "a top-up is not what its entry moved": """

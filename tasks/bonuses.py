@@ -200,7 +200,7 @@ def _give(
         reason=row.reason.strip(),
         given_by=by,
         given_at=at,
-        entry=ledger.post_settlement(f"bonus:{public_id}", account, rewards, fee_micros, facts=facts),
+        entry=ledger.post_settlement(f"bonus:{public_id}", account, rewards, fee_micros, kind="bonus", facts=facts),
     )
     audit.record(by, "give", bonus, amount_micros=row.amount_micros)
     subject = f"A bonus of {money.show(row.amount_micros, project.currency)}: {project}"
