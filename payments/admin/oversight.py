@@ -11,7 +11,7 @@ from django.template.response import TemplateResponse
 from marketplace.core import money
 from payments import corrections, differences
 from payments.admin.rows import INLINE_MOST, PAGE, LedgerAdmin, by, tell
-from payments.models import Correction, Difference, ProviderMovement, SealedCheckpoint, StripeEvent
+from payments.models import Correction, Difference, ProviderMovement, SealedCheckpoint, StripeEvent, Transfer
 
 
 @admin.register(StripeEvent)
@@ -69,11 +69,15 @@ class DifferenceAdmin(LedgerAdmin):
 
 @admin.register(Correction)
 class CorrectionAdmin(LedgerAdmin):
-    list_display = ["public_id", "entry", "amount_micros", "state", "proposed_by", "signed_by", "proposed_at"]
+    list_display = ["public_id", "entry", "amount", "state", "proposed_by", "signed_by", "proposed_at"]
     list_filter = ["state"]
     list_select_related = ["entry", "proposed_by", "signed_by"]
     search_fields = ["public_id__exact", "entry__key__exact"]
     search_help_text = "Public id of a correction, or the key of an entry"
+
+    def get_queryset(self, request: HttpRequest) -> models.QuerySet[Correction]:
+        moved = Transfer.objects.filter(entry=models.OuterRef("entry")).order_by("pk").values("currency")
+        return super().get_queryset(request).annotate(currency=models.Subquery(moved[:1]))
 
     def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
         """Show what was proposed, or sign or decline it."""
