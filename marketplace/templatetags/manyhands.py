@@ -4,9 +4,11 @@ import itertools
 import re
 
 from django import template
+from django.conf import settings
 from django.utils.safestring import SafeString, mark_safe
 
 from marketplace.core import money as amounts
+from marketplace.models import Mode
 from marketplace.web import markdown as safe
 
 register = template.Library()
@@ -17,6 +19,13 @@ HEADING = re.compile(r"(</?h)([1-6])(>)")
 @register.filter
 def money(amount_micros: int | None, currency: str) -> str:
     return "" if amount_micros is None else amounts.show(amount_micros, currency)
+
+
+@register.filter
+def other_money(mode: str) -> str:
+    """ ", play money" or the like, where it is not the kind of money that moves here now."""
+    kinds = {Mode.SANDBOX: "play money", Mode.TEST: "test money", Mode.LIVE: "real money"}
+    return "" if mode == settings.MODE else f", {kinds[Mode(mode)]}"
 
 
 @register.filter

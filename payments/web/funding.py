@@ -75,7 +75,7 @@ def _after(request: HttpRequest, begun: Prepayment) -> HttpResponse:
 def _standing(request: HttpRequest, organisation: Organisation) -> dict[str, Any]:
     """How an organisation's money stands, and what may be done with it."""
     own = Prepayment.objects.visible_to(person(request)).filter(organisation=organisation)
-    reserves = organisation.accounts.filter(kind=Account.Kind.RESERVE).order_by("currency", "pk")
+    reserves = organisation.accounts.filter(kind=Account.Kind.RESERVE).select_related("reserve__project")
     waiting = own.filter(state=Prepayment.State.PAID, mode=settings.MODE, payable_from__gt=clock.now())
     standing = [one for one in balances.of_organisation(organisation) if one.mode == settings.MODE]
     free = [one.currency for one in standing if one.prepaid_micros > 0]
@@ -84,11 +84,10 @@ def _standing(request: HttpRequest, organisation: Organisation) -> dict[str, Any
     return {
         "organisation": organisation,
         "balances": standing,
-        "reserves": [one for one in reserves if one.balance_micros],
+        "reserves": [one for one in reserves.order_by("currency", "pk") if one.balance_micros],
         "prepayments": page_of(request, own),
         "confirmed": person(request).is_confirmed,
         "fee_percent": f"{settings.FEE_BP / 100:g}",
-        "fee_bp": settings.FEE_BP,
         "payable_from": waiting.order_by("-payable_from").values_list("payable_from", flat=True).first(),
         "hold_days": settings.FUNDING_HOLD_DAYS,
         "refund_days": settings.REFUND_WITHIN_DAYS,

@@ -194,10 +194,14 @@ def test_the_earnings_page_says_what_became_of_a_payout(wes, state, said):
 def test_play_money_is_not_offered_to_be_paid_out_once_there_is_a_key(wes, settings):
     made.earned(wes, 5 * UNIT)
     client = signed_in(wes)
-    assert "Request the payout" in client.get(reverse("earnings")).content.decode()
+    page = client.get(reverse("earnings")).content.decode()
+    assert "Request the payout" in page
+    assert "Earned, not yet paid out<" in page
     settings.MODE = "live"
     made.paid_to(wes, mode="live")
-    assert "Request the payout" not in client.get(reverse("earnings")).content.decode()
+    page = client.get(reverse("earnings")).content.decode()
+    assert "Request the payout" not in page
+    assert "Earned, not yet paid out, play money" in page
 
 
 def test_who_deletes_their_account_is_paid_less_than_the_least_first(wes):

@@ -1,6 +1,7 @@
 """Budgets, bonuses and partial pay as pages and over HTTP."""
 
 import json
+import re
 
 import pytest
 from django.urls import reverse
@@ -105,7 +106,10 @@ def test_bonuses_are_given_on_a_page_once(batch, rita, as_rita, as_wes):
         assert as_rita.post(address, typed).status_code == 302
     assert Bonus.objects.count() == 1
     assert "Well done." in text(as_rita.get(address))
-    assert "A bonus" in text(as_wes.get(reverse("earnings")))
+    paid_for = re.search(r'href="([^"]+)">Bonus</a>', text(as_wes.get(reverse("earnings"))))
+    assert paid_for
+    assert "Well done." in text(as_wes.get(paid_for[1]))
+    assert f'value="{name}"' in text(as_rita.get(f"{address}?worker={name}"))
     page = text(as_rita.post(address, {**typed, "worker": "w_nobody", "key": "b"}))
     assert "is nobody you know by this name" in page
 

@@ -49,7 +49,7 @@ def test_the_project_page_draws_pay_against_the_floor(as_rita):
     batch, _ = topped()
     page = words(get(as_rita, f"/projects/{batch.project.public_id}/"))
     assert "People here earn about <strong>3.00 USD</strong> an hour" in page
-    assert "100 % of 5 workers are under the pay floor" in page
+    assert "All 5 workers are under the pay floor." in page
     assert 'class="floor"' in page
     assert "floor 4.50 USD" in page
 

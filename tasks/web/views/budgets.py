@@ -40,6 +40,7 @@ def budget(request: HttpRequest, batch: str) -> HttpResponse:
                 messages.success(request, "The budget is changed.")
                 return redirect("budget", found.public_id)
         is_short = any("is missing" in error for error in form.non_field_errors())
+    listed["answers"].fields["answers_micros"].label = f"Answers may cost, in all, in {found.currency}"
     running = forecast.running(found)
     return render(
         request,
@@ -61,7 +62,8 @@ def _picture(told: budgets.Budget, running: forecast.Running) -> chart.Lines:
 def bonuses(request: HttpRequest, project: str) -> HttpResponse:
     """The bonuses of a project, and the forms that give one or many."""
     found = visible(request, project)
-    one, many = BonusForm(initial={"key": ids.new("key")}), BonusesForm()
+    known = {"key": ids.new("key"), "worker": request.GET.get("worker", "")}
+    one, many = BonusForm(initial=known), BonusesForm()
     if request.method == "POST" and "rows" in request.POST:
         many = BonusesForm(request.POST)
         if many.is_valid():
@@ -80,6 +82,7 @@ def bonuses(request: HttpRequest, project: str) -> HttpResponse:
     page = page_of(request, Bonus.objects.filter(project=found).select_related("worker", "batch"))
     for bonus in page["rows"]:
         _name(bonus, found)
+    one.fields["amount_micros"].label = f"Amount in {found.currency}"
     return render(request, "tasks/bonuses.html", {"project": found, "page": page, "one": one, "many": many})
 
 

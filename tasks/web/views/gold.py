@@ -144,7 +144,7 @@ def worker_evidence(request: HttpRequest, project: str, worker: str) -> HttpResp
     return render(
         request,
         "tasks/worker_evidence.html",
-        {"project": found, "name": worker[:NAME_SHOWN], "score": score, "page": page},
+        {"project": found, "worker": worker, "name": worker[:NAME_SHOWN], "score": score, "page": page},
     )
 
 

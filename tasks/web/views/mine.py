@@ -9,6 +9,7 @@ from django.db.models import Q, Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
+from marketplace.core import paging
 from marketplace.models import User
 from marketplace.web.edge import page_of, person, refusals_in
 from payments import balances
@@ -24,6 +25,7 @@ from tasks.web.views.payout_account import standing
 from workers import profiles
 
 SHOWN = 20
+FOR_WORK = {"settlement", "bonus", "top_up"}  # kinds of entries that say what they were for
 
 
 @login_required
@@ -122,6 +124,10 @@ def earnings(request: HttpRequest) -> HttpResponse:
         for account in accounts
         if account.mode == settings.MODE
     ]
+    moves = page_of(request, Moves([account.pk for account in mine]))
+    for move in moves["rows"]:
+        is_for_work = move.entry.kind in FOR_WORK and move.credit.user_id == user.pk
+        move.token = paging.seal(move.pk) if is_for_work else ""
     return render(
         request,
         "tasks/earnings.html",
@@ -132,7 +138,7 @@ def earnings(request: HttpRequest) -> HttpResponse:
             "has_pending": any(row.pending for row in earned),
             "payable": [row for row in payable if row["available_micros"]],
             "waiting": _waiting(user),
-            "moves": page_of(request, Moves([account.pk for account in mine])),
+            "moves": moves,
             "payouts": user.payouts.order_by("-pk")[:SHOWN],
             "confirmed": user.is_confirmed,
         },
@@ -143,8 +149,10 @@ def _waiting(user: User) -> list[Any]:
     """By currency: what waits for acceptance, and what is accepted and about to be booked."""
     unsettled = profiles.of(user).answers.filter(submitted_at__isnull=False, entry=None, price_micros__gt=0)
     due = Q(state__in=[Answer.State.ACCEPTED, Answer.State.EXCLUDED])
-    sums = unsettled.values("batch__currency").annotate(
+    sums = unsettled.values("batch__currency", "batch__mode").annotate(
         waiting_micros=Sum("price_micros", filter=Q(state=Answer.State.SUBMITTED)),
         due_micros=Sum("price_micros", filter=due),
     )
-    return [row for row in sums.order_by("batch__currency") if row["waiting_micros"] or row["due_micros"]]
+    return [
+        row for row in sums.order_by("batch__currency", "batch__mode") if row["waiting_micros"] or row["due_micros"]
+    ]

@@ -103,13 +103,15 @@ def standing(user: User) -> dict[str, Any]:
 
 
 def _choices(user: User) -> dict[str, Any]:
+    account = payout_accounts.of(user)
     closed = user.payout_accounts.filter(mode=settings.MODE, state=States.CLOSED).order_by("-pk").first()
     left = [(currency, available_micros(user, currency, settings.MODE)) for currency in settings.CURRENCIES]
     return {
         "schedule": ScheduleForm(initial={"every": schedules.of(user)}),
         "refusal": closed.refusal if closed else "",
         "left": [(currency, micros) for currency, micros in left if micros],
-        "steps": _steps(payout_accounts.of(user)),
+        "steps": _steps(account),
+        "country": codes.COUNTRIES.get(account.country, account.country) if account else "",
     }
 
 

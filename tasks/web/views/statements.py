@@ -17,6 +17,7 @@ from payments import billing, invoices, months, statements
 from payments.models import Invoice, InvoiceLine, Month
 from tasks import filings, paid_for
 from tasks.exports import statements as exports
+from tasks.models import Bonus
 from tasks.web import chart, shown
 from tasks.web.statement_forms import BillingForm
 
@@ -96,7 +97,8 @@ def transfer(request: HttpRequest, transfer: str) -> HttpResponse:
     for answer in page["rows"]:
         answer.words = shown.answer(answer.batch.schema, answer.value)
     month = months.containing(amount.created_at)
-    return render(request, "tasks/paid_for.html", {"amount": amount, "page": page, "month": month})
+    bonus = Bonus.objects.filter(worker__user=person(request), entry=amount.entry_id).first()
+    return render(request, "tasks/paid_for.html", {"amount": amount, "page": page, "month": month, "bonus": bonus})
 
 
 @login_required
@@ -207,7 +209,7 @@ def _year(request: HttpRequest, year: int) -> tuple[list[Month], list[statements
 def _by_month(part: statements.Statement, among: list[Month]) -> Any:
     """The part's months, drawn and in figures."""
     rows = [(month, part.in_month(str(month))) for month in among]
-    drawn = [(str(month), sums["earned"], show(sums["earned"], part.currency)) for month, sums in rows]
+    drawn = [(f"{month.first_day:%b}", sums["earned"], show(sums["earned"], part.currency)) for month, sums in rows]
     return {"rows": rows, "picture": chart.amounts(drawn)}
 
 
