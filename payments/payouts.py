@@ -127,6 +127,8 @@ def resend(limit: int = 100, *, through: Gateway | None = None, at: datetime | N
             return True
         try:
             send(pk, through=through)
+        except gateway.NotNow as error:
+            log.warning("payout %s waits: %s", pk, error)
         except Exception:
             log.exception("payout %s: the outcome is unknown, it will be sent again", pk)
     return len(chosen) == limit
