@@ -24,7 +24,7 @@ serve: .venv/.installed $(SITE)/.bundled
 	$(PY) manage.py serve $(SERVE)
 
 test: .venv/.dev $(SITE)/.bundled
-	$(PY) -m pytest $(TEST)
+	$(PY) -m pytest -n auto --dist loadfile $(TEST)
 
 faults: .venv/.dev
 	$(PY) -m tests.faults $(FAULTS)

@@ -13,7 +13,7 @@ from django.urls import reverse
 from marketplace import accounts, audit
 from marketplace.core import clock, ids, money
 from marketplace.core.errors import Forbidden, Invalid, KeyReused
-from marketplace.models import Project, Role, User
+from marketplace.models import Organisation, Project, Role, User
 from payments import ledger, reserves
 from payments.models import Account, Reserve
 from tasks.models import Batch, Bonus
@@ -56,9 +56,9 @@ def give_all(project: Project, by: User, wanted: Sequence[Wanted]) -> list[Bonus
     raises  as `give`; Invalid names every row that is wrong
     """
     accounts.require(by, project.organisation, Role.MANAGER)
-    if project.organisation.frozen_at:
-        raise Forbidden("the organisation is frozen")
     _hold(project)
+    if Organisation.objects.filter(pk=project.organisation_id, frozen_at__isnull=False).exists():
+        raise Forbidden("the organisation is frozen")
     workers, errors = _known(project, wanted)
     known = Bonus.objects.filter(organisation=project.organisation, key__in=[row.key for row in wanted])
     given = {bonus.key: bonus for bonus in known}

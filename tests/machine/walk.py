@@ -413,8 +413,8 @@ class Walk(RuleBasedStateMachine):
         here = {place: now[place] - self.before.get(place, 0) for place in now}
         own = Q(organisation=self.home) | Q(user__in=[worker.user_id for worker in self.workers])
         for account in Account.objects.filter(own):
-            places = {"reserve": account.subject.replace("batch", "reserve"), "prepaid": "prepaid"}
-            here[places.get(account.kind, f"{account.kind}:{account.user_id}")] = account.balance_micros
+            place = f"{account.kind}:{account.user_id}" if account.user_id else str(account.kind)
+            here[account.subject.replace("batch", "reserve") or place] = account.balance_micros
         return {place: micros for place, micros in here.items() if micros}
 
     def _shared(self) -> dict[str, int]:

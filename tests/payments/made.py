@@ -2,9 +2,7 @@
 
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from time import sleep
 from typing import Any
-from unittest.mock import patch
 
 from django.db import connection, transaction
 
@@ -17,7 +15,6 @@ from payments.models import Account, Entry, Payout, PayoutAccount, Prepayment, R
 from tests import make
 
 USD = {"currency": "USD", "mode": "sandbox"}
-NOBODY_ELSE = "SELECT %(xid)s <= pg_current_xact_id()::text::bigint"
 
 
 def prepaid(organisation: Organisation, micros: int, currency: str = "USD", mode: str = "sandbox") -> Account:
@@ -99,28 +96,10 @@ def booked(when: datetime, kind: str, key: str, *transfers: Move) -> Entry:
 
 
 def counted(when: datetime) -> None:
-    """All that is booked, as the sweep counts it at that time.
-
-    Nobody else books here. In other databases of the same server other tests run, for minutes and in one transaction,
-    which would delay a seal.
-    """
-    with patch.object(months, "HAVE_ENDED", NOBODY_ELSE):
-        for _ in range(3):  # a seal that is placed at one look is counted at the next
-            while months.count(when):
-                pass
-
-
-def others_ended() -> None:
-    """Wait for what began before: tests run side by side on one server, where an open transaction delays a seal."""
-    with connection.cursor() as sql:
-        sql.execute("SELECT pg_current_xact_id()::text")
-        own = sql.fetchone()[0]
-        for _ in range(30_000):  # the tests of plans keep a transaction open for minutes
-            sql.execute("SELECT pg_snapshot_xmin(pg_current_snapshot()) >= %s::text::xid8", [own])
-            if sql.fetchone()[0]:
-                return
-            sleep(0.02)
-    raise AssertionError("a transaction of another test never ended")
+    """All that is booked, as the sweep counts it at that time."""
+    for _ in range(3):  # a seal that is placed at one look is counted at the next
+        while months.count(when):
+            pass
 
 
 def billed(organisation: Organisation, user: User, when: datetime) -> None:

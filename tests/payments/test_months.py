@@ -74,7 +74,6 @@ def test_months_have_no_gap_and_no_overlap_when_the_zone_changes(reserve, worker
 def test_counting_in_small_steps_and_twice_comes_to_the_same(reserve, worker):
     for n in range(7):
         earned(at(f"2026-10-0{n + 1}"), n, reserve, worker, 10)
-    made.others_ended()
     while months.count(at("2026-10-09"), limit=3):
         pass
     counted(at("2026-10-09"))

@@ -74,7 +74,6 @@ def history(stage: Stage, count: int) -> Iterator[None]:
     with transaction.atomic():
         _move(stage, count)
         _analyse()
-        made.others_ended()
         while months.count(clock.now(), limit=A_STEP) or Month.objects.filter(closed_at=None).count() > 1:
             pass
         while invoices.issue():

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db
 MORE = 150_000
 EACH = 50  # transfers of an entry, so that making them is quick
 MONTHS = 24  # from November 2024 on
+PAGE = 26
 
 ENTRIES = """INSERT INTO payments_entry (kind, key, facts, created_at)
     SELECT 'settlement', %(name)s || n, '{}', timestamptz '2024-11-01 00:00Z' + n * interval '2 years' / %(entries)s
@@ -74,9 +75,9 @@ def looks(wes):
         "a new month": lambda: statements.of_month(wes, new.first_day),
         "a year": lambda: statements.of_year(wes, 2025),
         "all months": lambda: statements.months_of(wes),
-        "a page of old amounts": lambda: list(statements.transfers(wes, old).order_by("-pk")[:26]),
-        "a page of new amounts": lambda: list(statements.transfers(wes, new).order_by("-pk")[:26]),
-        "a page behind a line": lambda: list(paid_for.transfers(line).order_by("-pk")[:26]),
+        "a page of old amounts": lambda: list(statements.transfers(wes, old).order_by("-pk")[:PAGE]),
+        "a page of new amounts": lambda: list(statements.transfers(wes, new).order_by("-pk")[:PAGE]),
+        "a page behind a line": lambda: list(paid_for.transfers(line).order_by("-pk")[:PAGE]),
         "what is invoiced": lambda: invoices.spent(new, invoice.organisation),
         "how it was paid": lambda: invoices.prepaid(invoice),
         "what is filed": lambda: list(filings.workers(2025)),
@@ -92,7 +93,8 @@ def test_statements_cost_the_same_at_any_number_of_transfers(accounts, wes):
     assert statements.of_year(wes, 2025)[1][0].earned_micros > 10_000 * 1_000
     for name, cost in many.items():
         assert not cost.scans or few[name].scans == cost.scans, cost.told()
-        assert cost.buffers <= 1.5 * few[name].buffers + 40, f"{name}\n{few[name].told()}\n{cost.told()}"
+        # of the few, all rows share some pages; of the many, each is found by its own key
+        assert cost.buffers <= 1.5 * few[name].buffers + 8 * PAGE, f"{name}\n{few[name].told()}\n{cost.told()}"
 
 
 def test_a_step_of_counting_reads_its_own_transfers_alone(accounts):

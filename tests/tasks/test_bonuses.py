@@ -5,6 +5,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace import accounts
 from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid, KeyReused
+from marketplace.models import Organisation
 from payments import reserves
 from payments.models import Account, Entry, ReserveLine
 from tasks import batches, bonuses
@@ -125,7 +126,7 @@ def test_limits_are_settings(batch, rita, settings):
 def test_a_stranger_gives_none_nor_does_a_frozen_organisation(batch, rita, sam):
     with pytest.raises(Forbidden):
         give(batch, sam)
-    batch.project.organisation.frozen_at = batch.published_at
+    Organisation.objects.update(frozen_at=batch.published_at)
     with pytest.raises(Forbidden):
         give(batch, rita)
 
