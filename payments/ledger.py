@@ -38,6 +38,20 @@ FROM (SELECT id, sum(outward) AS outward, sum(inward) AS inward
 WHERE account.id = moved.id
 """
 
+# Thousands at once, so keys go as arrays: as many parameters would take longer to write than the rows to read
+LOCK = "SELECT id FROM payments_account WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE"
+CREDITED = """
+SELECT user_id, id FROM payments_account
+WHERE user_id = ANY(%(users)s) AND kind = %(kind)s AND organisation_id IS NOT DISTINCT FROM %(organisation)s::bigint
+    AND subject = %(subject)s AND currency = %(currency)s AND mode = %(mode)s
+"""
+OPEN = """
+INSERT INTO payments_account (kind, organisation_id, user_id, subject, currency, mode, debits_micros, credits_micros)
+SELECT %(kind)s, %(organisation)s, id, %(subject)s, %(currency)s, %(mode)s, 0, 0
+FROM unnest(%(missing)s::bigint[]) AS users (id) ORDER BY id
+ON CONFLICT DO NOTHING
+"""
+
 
 def account(
     kind: str,
@@ -116,17 +130,20 @@ def _accounts_of(users: set[int], source: Account, day: date | None) -> dict[int
 
     source  what is debited: its currency and mode, and whose money it is
     """
-    of_all: dict[str, Any] = {"subject": "", "currency": source.currency, "mode": source.mode}
+    of_all: dict[str, Any] = {"users": list(users), "currency": source.currency, "mode": source.mode}
     if day is None:
-        of_all |= {"kind": Account.Kind.EARNINGS, "organisation_id": None}
+        of_all |= {"kind": str(Account.Kind.EARNINGS), "organisation": None, "subject": ""}
     else:
-        of_all |= {"kind": Account.Kind.PENDING, "organisation_id": source.organisation_id, "subject": day.isoformat()}
-    accounts = Account.objects.filter(user__in=users, **of_all)
-    found: dict[int, int] = dict(accounts.values_list("user", "pk"))
-    missing = sorted(users - found.keys())  # in one order, so that two settlements never wait for each other
-    if missing:
-        Account.objects.bulk_create([Account(user_id=user, **of_all) for user in missing], ignore_conflicts=True)
-        found = dict(accounts.all().values_list("user", "pk"))
+        home = source.organisation_id
+        of_all |= {"kind": str(Account.Kind.PENDING), "organisation": home, "subject": day.isoformat()}
+    with connection.cursor() as sql:
+        sql.execute(CREDITED, of_all)
+        found: dict[int, int] = dict(sql.fetchall())
+        missing = sorted(users - found.keys())  # in one order, so that two settlements never wait for each other
+        if missing:
+            sql.execute(OPEN, {**of_all, "missing": missing})
+            sql.execute(CREDITED, of_all)
+            found = dict(sql.fetchall())
     return found
 
 
@@ -159,8 +176,6 @@ def _post(kind: str, key: str, rows: list[Row], facts: Mapping[str, Any] | None)
 def _write(entry: Entry, rows: list[Row]) -> None:
     """Lock the accounts in the order of their keys, insert the transfers and add them to the totals."""
     debits, credits, amounts = (list(column) for column in zip(*rows, strict=True))
-    accounts = Account.objects.filter(pk__in={*debits, *credits}).order_by("pk").values_list("pk")
-    list(accounts.select_for_update(no_key=True))  # reading them is what locks them
     values: dict[str, Any] = {
         "entry": entry.pk,
         "at": entry.created_at,
@@ -168,6 +183,8 @@ def _write(entry: Entry, rows: list[Row]) -> None:
         "credits": credits,
         "amounts": amounts,
     }
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [list({*debits, *credits})])
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(INSERT_TRANSFERS, values)
