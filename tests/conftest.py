@@ -13,7 +13,8 @@ from tests.stripe import Fake
 from tests.stripe.server import KEY, SECRET
 
 # Of what runs on this server, what is in this database: other tests keep transactions open beside us for minutes
-OLDEST = "SELECT min(backend_xid::text::bigint) AS oldest FROM pg_stat_activity WHERE datname = current_database()"
+OLDEST = """SELECT min(backend_xid::text::bigint) AS oldest FROM pg_stat_activity
+            WHERE datname = current_database() AND backend_type = 'client backend'"""
 HAVE_ENDED = f"""SELECT coalesce(oldest > %(xid)s OR oldest = pg_current_xact_id_if_assigned()::text::bigint, true)
                  FROM ({OLDEST}) running"""
 HORIZON = f"""SELECT coalesce(oldest, next), next

@@ -105,7 +105,7 @@ def test_a_veteran_whose_round_leads_through_all_they_did_looks_at_a_bounded_par
 def test_submitting_and_giving_back(batch, mode):
     lease = assignments.claim(beyond(work.worker("newcomer"), batch), batch.project)
     answers = {seat.position: {"animal": "cat"} for seat in assignments.seats_of(lease)}
-    at_most(40 * A_PAGE, plans.of(lambda: assignments.submit(lease, answers), mode))
+    at_most(45 * A_PAGE, plans.of(lambda: assignments.submit(lease, answers), mode))
     at_most(60 * A_PAGE, plans.of(lambda: assignments.give_back(lease), mode))
     at_most(60, plans.of(lambda: assignments.renew(lease, 5), mode))
 
