@@ -21,18 +21,22 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from benchmarks import settle
 from benchmarks.crowd import clients, stage
 from marketplace.core import env
+from payments import reserves
 from payments.models import Entry
 from tasks import decisions
 from tasks.models import Batch
+from tests.payments import made
 from tests.plans import money
 
 CLIENTS, PAGE = 32, 10
 TASKS = 200_000
+RESERVED = 10**12  # micros: as much as all rounds could earn
 SIZES = (1_000, 1_000_000, 10_000_000)
 
 
@@ -69,6 +73,9 @@ def submits(seconds: float, rounds: int) -> None:
     """The first table."""
     with stage.site(TASKS) as here:
         Batch.objects.filter(pk=here.batch).update(accept_after_s=0)
+        batch = Batch.objects.select_related("project__organisation").get(pk=here.batch)
+        made.prepaid(batch.project.organisation, RESERVED)
+        reserves.add(batch.subject, "answers", RESERVED)
         clients.closed_loop(here, here.people(100), CLIENTS, 2, PAGE)
         pairs = [(rate(here, seconds, True), rate(here, seconds, False)) for _ in range(rounds)]
         assert Entry.objects.filter(kind="settlement").exists()
@@ -81,6 +88,7 @@ def submits(seconds: float, rounds: int) -> None:
 def looks(sizes: tuple[int, ...]) -> None:
     """The third: all of it in one transaction, which is taken back."""
     name = connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
+    settings.ALLOWED_HOSTS.append("testserver")  # pages are looked at as a test does
     try:
         with transaction.atomic():
             here, touched = money.begin(), []
