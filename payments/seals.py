@@ -2,10 +2,8 @@
 
 What is sealed is taken for granted by the audit of every night, which reads only what came since; `--full` reads all.
 
-Keys are not in the order of commits: a transfer with a smaller key than one that was seen may still commit. So a seal
-takes two steps. The first notes the newest key that can be seen, and the next transaction that was to begin writing.
-The second, in another night, seals up to that key once every transaction from before has ended: whoever wrote its entry
-later than the note has drawn a later key. A transaction that never ends delays a seal and spoils none.
+Only what `payments.months` has counted is sealed: no transfer with such a key can appear any more, however late it
+commits. A transaction that stays open delays a seal and spoils none.
 """
 
 import logging
@@ -15,14 +13,11 @@ from django.db import connection, transaction
 
 from marketplace.core import clock
 from payments import checks
-from payments.models import Progress, SealedCheckpoint
+from payments.models import Counting, SealedCheckpoint
 
 SEAL_STEP = 100_000  # transfers of a checkpoint: what is read to check one digest
 log = logging.getLogger(__name__)
 
-NOTE = "SELECT max(id), pg_snapshot_xmax(pg_current_snapshot())::text::bigint FROM payments_transfer"
-HORIZON = """SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint,
-                    pg_snapshot_xmax(pg_current_snapshot())::text::bigint"""
 LAST = """SELECT max(id) FROM (
     SELECT id FROM payments_transfer WHERE id > %(after)s AND id <= %(upto)s ORDER BY id LIMIT %(limit)s) step"""
 # All of a transfer and of its entry; a digest holds the one before, so that none can be exchanged alone
@@ -72,28 +67,22 @@ def sealed_upto() -> int:
 
 @transaction.atomic
 def seal(limit: int = SEAL_STEP) -> bool:
-    """Seal the next transfers to which none can be added, or note which will be; True while there are more to seal.
+    """Seal the next transfers that are counted by months; True while there are more to seal.
 
     Nothing is sealed while the audit finds something wrong.
     """
-    Progress.objects.get_or_create(name="seal")
-    progress = Progress.objects.select_for_update(no_key=True).get(name="seal")
-    after, noted = sealed_upto(), progress.facts
-    oldest, next_one = _row(HORIZON)
-    is_of_this_server = noted.get("next", 0) <= next_one  # a restored copy begins to count anew
-    if not (noted.get("upto", 0) > after and is_of_this_server):
-        newest, begins = _row(NOTE)
-        progress.facts = {"upto": newest or 0, "next": begins}
-        progress.save(update_fields=["facts"])
+    counting = Counting.objects.select_for_update(no_key=True).first()
+    if counting is None:
         return False
-    if oldest < noted["next"]:
+    after = sealed_upto()
+    (upto,) = _row(LAST, after=after, upto=counting.counted_id, limit=limit)
+    if upto is None:
         return False
     if problems := checks.broken(after):
         log.error("nothing is sealed while the ledger contradicts itself: %s", problems[0])
         return False
-    (upto,) = _row(LAST, after=after, upto=noted["upto"], limit=limit)
     _seal(after, upto)
-    return upto < noted["upto"]
+    return upto < counting.counted_id
 
 
 def broken(full: bool = False) -> list[str]:

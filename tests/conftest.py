@@ -6,7 +6,7 @@ import pytest
 from django.test import Client
 
 from marketplace.models import User
-from payments import gateway, months, seals
+from payments import gateway, months
 from tasks import terms
 from tests import make
 from tests.stripe import Fake
@@ -17,15 +17,12 @@ OLDEST = """SELECT min(backend_xid::text::bigint) AS oldest FROM pg_stat_activit
             WHERE datname = current_database() AND backend_type = 'client backend'"""
 HAVE_ENDED = f"""SELECT coalesce(oldest > %(xid)s OR oldest = pg_current_xact_id_if_assigned()::text::bigint, true)
                  FROM ({OLDEST}) running"""
-HORIZON = f"""SELECT coalesce(oldest, next), next
-              FROM ({OLDEST}) running, (SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint AS next) last"""
 
 
 @pytest.fixture(autouse=True)
 def _alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No month and no seal waits for what runs in another database."""
+    """No month waits for what runs in another database."""
     monkeypatch.setattr(months, "HAVE_ENDED", HAVE_ENDED)
-    monkeypatch.setattr(seals, "HORIZON", HORIZON)
 
 
 @pytest.fixture(autouse=True)
