@@ -46,7 +46,7 @@ class Life:
         made.owed(self.wes, EARNED * CENT)
         yield self.open_account
         yield self.sweep
-        self.stripe.onboard(self.wes.payout_accounts.get().provider_id, identity="bank-1", country="US")
+        self.stripe.onboard(self.wes.payout_accounts.get().provider_id, country="US")
         yield self.hear
         yield self.sweep
         yield self.request_payout
