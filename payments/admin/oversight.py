@@ -60,7 +60,7 @@ class DifferenceAdmin(LedgerAdmin):
         }
         context = {
             **self.admin_site.each_context(request),
-            **{"opts": self.opts, "title": "Difference", "difference": difference, **figures},
+            **{"opts": self.opts, "title": f"Difference {difference}", "difference": difference, **figures},
             "movements": ProviderMovement.objects.filter(known, mode=difference.mode).order_by("pk")[:PAGE],
             "is_open": difference.state == Difference.State.OPEN,
         }
@@ -91,7 +91,7 @@ class CorrectionAdmin(LedgerAdmin):
         moved = correction.entry.transfers.select_related("debit", "credit").order_by("pk")[:INLINE_MOST]
         context = {
             **self.admin_site.each_context(request),
-            **{"opts": self.opts, "title": "Correction", "correction": correction},
+            **{"opts": self.opts, "title": f"Correction {correction}", "correction": correction},
             "rows": [{"from": row.credit, "to": row.debit, "amount": self.amount(row)} for row in moved],
             "is_open": correction.state == Correction.State.PROPOSED,
             "may_sign": correction.proposed_by_id != by(request).pk,
