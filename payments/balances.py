@@ -100,18 +100,26 @@ def transfers(account: Account, before: int | None = None, most: int = 50) -> li
     return Moves([account.pk], below=ALL if before is None else before)[:most]
 
 
+def earned(user: User, *without: str) -> Moves:
+    """What was credited to this person, but by entries of these kinds; what matured was credited before."""
+    own = user.accounts.filter(kind__in=OWED).values_list("pk", flat=True)
+    related = ("entry", "credit", "debit__reserve__project")
+    return Moves(list(own), ("credit",), related, without=("maturity", *without))
+
+
 def of_organisation(organisation: Organisation) -> list[Balance]:
     """One balance for each currency and mode in which it has ever paid."""
+    account = Account.Kind
+    kinds = (account.PREPAID, account.RESERVE, account.REFUNDING)
     sums = (
-        organisation.accounts.values("currency", "mode", "kind")
+        organisation.accounts.filter(kind__in=kinds)
+        .values("currency", "mode", "kind")
         .annotate(micros=Sum(F("credits_micros") - F("debits_micros")))
         .order_by("currency", "mode")
     )
     found: dict[Kind, dict[str, int]] = {}
     for row in sums:
         found.setdefault((row["currency"], row["mode"]), {})[row["kind"]] = row["micros"]
-    account = Account.Kind
-    kinds = (account.PREPAID, account.RESERVE, account.REFUNDING)
     return [Balance(*money, *(of.get(kind, 0) for kind in kinds)) for money, of in found.items()]
 
 

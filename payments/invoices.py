@@ -1,7 +1,8 @@
 """Invoices: what an organisation spent in a month, numbered without gaps, and credit notes over what was given back.
 
 Spent is what left the prepaid and reserve accounts of the organisation for anybody but itself, the world (refunds,
-disputes) and money on its way back; given back is what came into them from there. Both include tax.
+disputes), what makes up for a dispute later, and money on its way back; given back is what came into them from there.
+Both include tax.
 """
 
 import logging
@@ -22,6 +23,7 @@ log = logging.getLogger(__name__)
 STEP = 20  # organisations
 OWN = "('prepaid', 'reserve')"
 NOT_SPENT = "('prepaid', 'reserve', 'refunding', 'outside')"
+RECOVERED = "dispute_recovered"  # from what is prepaid, for what a bank took when nothing was: no spending either
 
 # By currency, mode, batch and what for; of fees, not what they were for. Ordered as lines are
 SPENT = f"""
@@ -35,7 +37,7 @@ JOIN payments_account own ON own.id = CASE WHEN side.back THEN c.id ELSE d.id EN
 JOIN payments_account other ON other.id = CASE WHEN side.back THEN d.id ELSE c.id END
 LEFT JOIN payments_reserve r ON r.account_id = own.id LEFT JOIN marketplace_project p ON p.id = r.project_id
 WHERE m.month_id = %(month)s AND m.organisation_id = %(organisation)s
-  AND own.kind IN {OWN} AND other.kind NOT IN {NOT_SPENT}
+  AND own.kind IN {OWN} AND other.kind NOT IN {NOT_SPENT} AND m.kind <> '{RECOVERED}'
 GROUP BY 1, 2, 3, 4, 5, 6, 7) line ORDER BY back, currency, mode, project_id, reserve, what = 'fee', what
 """
 PAYMENTS = {  # what is no spending: how it is called, by the kinds of both accounts
@@ -43,6 +45,7 @@ PAYMENTS = {  # what is no spending: how it is called, by the kinds of both acco
     ("prepaid", "refunding"): "Refund",
     ("refunding", "prepaid"): "Refund that came back",
     ("prepaid", "outside"): "Taken back by the payer's bank",
+    ("prepaid", "losses"): "Kept for what the payer's bank took back",
 }
 
 

@@ -20,8 +20,9 @@ ORDER BY id {order} LIMIT %(most)s
 SIDE = """
 (SELECT id FROM payments_transfer
     WHERE ({side}_id, id) > (account.of, %(above)s) AND ({side}_id, id) < (account.of, %(below)s)
-    AND created_at >= %(begin)s AND created_at < %(end)s ORDER BY {side}_id {order}, id {order} LIMIT %(most)s)
+    AND created_at >= %(begin)s AND created_at < %(end)s {without} ORDER BY {side}_id {order}, id {order} LIMIT %(most)s)
 """
+WITHOUT = "AND NOT EXISTS (SELECT 1 FROM payments_entry e WHERE e.id = entry_id AND e.kind = ANY(%(without)s))"
 ALL = 2**63 - 1
 LONG_AGO, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 Side = Literal["debit", "credit"]
@@ -38,6 +39,7 @@ class Moves:
     below: int = ALL
     begin: datetime = LONG_AGO
     end: datetime = NEVER
+    without: tuple[str, ...] = ()  # kinds of entries that are left out
     key: str = "-pk"
 
     def filter(self, *, pk__gt: int = 0, pk__lt: int = ALL) -> "Moves":
@@ -49,10 +51,12 @@ class Moves:
     def __getitem__(self, page: slice) -> list[Transfer]:
         """The first so many."""
         order = "DESC" if self.key == "-pk" else "ASC"
-        sides = " UNION ALL ".join(SIDE.format(side=side, order=order) for side in self.sides)
+        without = WITHOUT if self.without else ""
+        sides = " UNION ALL ".join(SIDE.format(side=side, order=order, without=without) for side in self.sides)
         values: dict[str, Any] = {
             **{"accounts": self.accounts, "above": self.above, "below": self.below},
             **{"begin": self.begin, "end": self.end, "most": page.stop},
+            "without": list(self.without),
         }
         with connection.cursor() as sql:
             sql.execute(KEYS.format(sides=sides, order=order), values)

@@ -47,6 +47,7 @@ CHECKS = {
               WHERE month.invoiced_at IS NOT NULL AND m.organisation_id IS NOT NULL
                 AND (d.kind IN {OWN}) <> (c.kind IN {OWN})
                 AND d.kind NOT IN ('refunding', 'outside') AND c.kind NOT IN ('refunding', 'outside')
+                AND m.kind <> 'dispute_recovered'
               GROUP BY 1, 2, 3, 4, 5) moved
         FULL JOIN (SELECT month_id AS month, organisation_id AS organisation, currency, mode,
                           kind = 'credit_note' AS back, total_micros AS billed

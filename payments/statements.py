@@ -179,13 +179,11 @@ def _parts(user: User, months: list[Month]) -> list[Statement]:
     opening: dict[Money, int] = defaultdict(int)
     change: dict[Money, int] = defaultdict(int)
     pending: dict[Money, int] = defaultdict(int)
-    columns = ("currency", "mode", "kind", "month", "credits_micros", "debits_micros")
-    until = _totals(user).filter(month__begins_at__lte=months[-1].begins_at)
-    for currency, mode, kind, month, credits, debits in until.values_list(*columns):
+    totals, lines = _read(user, months)
+    for currency, mode, kind, month, credits, debits in totals:
         (change if month in among else opening)[currency, mode] += credits - debits
         if kind == "pending":
             pending[currency, mode] += credits - debits
-    lines = _lines(user, among)
     found = []
     for money in sorted({*opening, *change}):
         closing = opening[money] + change[money]
@@ -193,6 +191,16 @@ def _parts(user: User, months: list[Month]) -> list[Statement]:
         found.append(Statement(*money, opening[money], closing, pending[money], own))
         assert opening[money] + sum(line.sign * line.amount_micros for line in own) == closing
     return found
+
+
+def _read(user: User, months: list[Month]) -> tuple[list[tuple[Any, ...]], list[Line]]:
+    """Totals by the end of these months and their lines as they were at one moment: sums only grow."""
+    columns = ("currency", "mode", "kind", "month", "credits_micros", "debits_micros")
+    until = _totals(user).filter(month__begins_at__lte=months[-1].begins_at).order_by("pk").values_list(*columns)
+    while True:
+        totals, lines = list(until), _lines(user, {month.pk for month in months})
+        if totals == list(until.all()):
+            return totals, lines
 
 
 def _lines(user: User, months: set[int]) -> list[Line]:

@@ -10,11 +10,12 @@ from django.template.response import TemplateResponse
 
 from marketplace.core.errors import DomainError
 from marketplace.models import User
-from payments import holds, payouts
+from payments import balances, holds, payouts
 from payments.admin.rows import LedgerAdmin
-from payments.models import Account, Hold, Payout, PayoutAccount, Transfer
+from payments.models import Hold, Payout, PayoutAccount
 
 SHOWN = 20
+CAME_BACK = ("payout_failed", "payout_reversed")  # credited, not earned
 
 
 @admin.register(Payout)
@@ -45,13 +46,11 @@ def _known_of(payout: Payout) -> dict[str, Any]:
     if payout.account and payout.account.identity:
         same = PayoutAccount.objects.filter(identity=payout.account.identity)
         kin = same.exclude(user=payout.user_id).select_related("user").order_by("-pk")
-    earnings = payout.user.accounts.filter(kind=Account.Kind.EARNINGS, currency=payout.currency, mode=payout.mode)
-    earned = Transfer.objects.filter(credit__in=list(earnings)).select_related("entry", "debit__reserve__project")
     return {
         "payout": payout,
         "others": others[:SHOWN],
         "kin": kin[:SHOWN],
-        "earned": earned.order_by("-pk")[:SHOWN],
+        "earned": balances.earned(payout.user, *CAME_BACK)[:SHOWN],
         "hold": holds.in_force(payout.user),
         "may": payout.mode == settings.MODE,
     }

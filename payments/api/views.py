@@ -12,7 +12,7 @@ from marketplace.core import replies
 from marketplace.models import ApiKey, Organisation
 from payments import balances, payouts
 from payments.api import serializers as say
-from payments.models import Payout, Transfer
+from payments.models import Payout
 
 
 class OfOneOrganisation(View):
@@ -45,16 +45,10 @@ class EarnedTransfers(View):
     scope = ApiKey.Scope.WORK
     serializer_class = say.EarnedTransfer
 
-    def get_queryset(self) -> "QuerySet[Transfer]":
-        # The keys first: with them in hand the page is read off the index on (credit, id).
-        own = list(person(self.request).accounts.values_list("pk", flat=True))
-        earned = Transfer.objects.filter(credit__in=own).exclude(entry__kind="maturity")  # that was credited before
-        return earned.select_related("entry", "credit", "debit__reserve__project")
-
     @extend_schema(operation_id="earnings_transfers_list", responses=say.EarnedTransfer(many=True))
     def get(self, request: Request) -> Response:
         """Every amount that was credited to you, and for what."""
-        return self.page(self.get_queryset())
+        return self.page(balances.earned(person(request)))
 
 
 class Payouts(View):

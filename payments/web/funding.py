@@ -5,6 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
+from django.db.models import F
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
@@ -17,7 +18,7 @@ from payments import balances, prepayments, refunds
 from payments.models import Account, Dispute, Prepayment, Refund
 from payments.web.forms import PrepaymentForm, RefundForm
 
-LAST = 10  # refunds and disputes shown
+LAST, RESERVES = 10, 100  # refunds and disputes, and reserves with something in them, that are shown
 
 
 @login_required
@@ -75,7 +76,7 @@ def _after(request: HttpRequest, begun: Prepayment) -> HttpResponse:
 def _standing(request: HttpRequest, organisation: Organisation) -> dict[str, Any]:
     """How an organisation's money stands, and what may be done with it."""
     own = Prepayment.objects.visible_to(person(request)).filter(organisation=organisation)
-    reserves = organisation.accounts.filter(kind=Account.Kind.RESERVE).select_related("reserve__project")
+    full = organisation.accounts.filter(kind=Account.Kind.RESERVE, credits_micros__gt=F("debits_micros"))
     waiting = own.filter(state=Prepayment.State.PAID, mode=settings.MODE, payable_from__gt=clock.now())
     standing = [one for one in balances.of_organisation(organisation) if one.mode == settings.MODE]
     free = [one.currency for one in standing if one.prepaid_micros > 0]
@@ -84,7 +85,7 @@ def _standing(request: HttpRequest, organisation: Organisation) -> dict[str, Any
     return {
         "organisation": organisation,
         "balances": standing,
-        "reserves": [one for one in reserves.order_by("currency", "pk") if one.balance_micros],
+        "reserves": full.select_related("reserve__project").order_by("-pk")[:RESERVES],
         "prepayments": page_of(request, own),
         "confirmed": person(request).is_confirmed,
         "fee_percent": f"{settings.FEE_BP / 100:g}",

@@ -113,14 +113,18 @@ def test_how_it_was_paid_stands_beside_it(lab):
     booked(at("2026-11-08"), "refund_paid", "gone", (refunding, outside, 300))
     booked(at("2026-11-09"), "refund_failed", "again", (refunding, prepaid, 100))
     booked(at("2026-11-10"), "dispute", "bank", (prepaid, outside, 50))
+    losses = ledger.account("losses", **USD)
+    booked(at("2026-11-11"), "dispute", "bank again", (losses, outside, 30))
+    booked(at("2026-11-12"), "dispute_recovered", "made up for", (prepaid, losses, 30))
     counted(at("2026-12-02"))
     while invoices.issue():
         pass
     _, november = Invoice.objects.order_by("month__begins_at")
     found = invoices.prepaid(november)
-    assert (found.opening_micros, found.spent_micros, found.closing_micros) == (0, 220, 650)
+    assert (found.opening_micros, found.spent_micros, found.closing_micros) == (0, 220, 620)
     assert {one.what: one.amount_micros for one in found.payments} == {
         "Prepayment": 1_220, "Refund": -400, "Refund that came back": 100, "Taken back by the payer's bank": -50,
+        "Kept for what the payer's bank took back": -30,
     }  # fmt: skip
 
 

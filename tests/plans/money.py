@@ -164,6 +164,8 @@ LOOKS: dict[str, Callable[[Stage], Any]] = {
     "fees": lambda stage: filings.fees(_month(12).first_day.year),
     "the page of earnings": _page("person", lambda stage: "/earnings/"),
     "earnings, having stopped": _page("stopped", lambda stage: "/earnings/"),
+    "amounts by program": _page("person", lambda stage: "/api/v1/earnings/transfers"),
+    "by program, having stopped": _page("stopped", lambda stage: "/api/v1/earnings/transfers"),
     "the page of statements": _page("person", lambda stage: "/earnings/statements/"),
     "the page of an old month": _page("person", lambda stage: f"/earnings/months/{_month(2)}/"),
     "the page of a new month": _page("person", lambda stage: f"/earnings/months/{_month(-1)}/"),
