@@ -198,7 +198,7 @@ def _read(user: User, months: list[Month]) -> tuple[list[tuple[Any, ...]], list[
     columns = ("currency", "mode", "kind", "month", "credits_micros", "debits_micros")
     until = _totals(user).filter(month__begins_at__lte=months[-1].begins_at).order_by("pk").values_list(*columns)
     while True:
-        totals, lines = list(until), _lines(user, {month.pk for month in months})
+        totals, lines = list(until.all()), _lines(user, {month.pk for month in months})
         if totals == list(until.all()):
             return totals, lines
 

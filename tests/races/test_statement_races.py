@@ -7,7 +7,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Max, Sum
 
 from marketplace.core import clock
-from payments import invoices, ledger, months
+from payments import invoices, ledger, months, statements
 from payments.models import Invoice, Month, Movement, Series, Transfer
 from tests import make
 from tests.payments import made
@@ -187,3 +187,24 @@ def test_control_the_highest_number_and_one_is_given_twice():
 
     assert len(set(race(*[naive] * 6))) < 6
     Series.objects.all().delete()
+
+
+# Reading
+
+
+def test_a_statement_that_is_read_while_a_step_is_counted_is_of_one_moment(monkeypatch):
+    wes = make.user("wes")
+    outside, earnings = ledger.account("outside", **USD), ledger.account("earnings", user=wes, **USD)
+    booked(at("2026-10-01"), "settlement", "one", (outside, earnings, 5))
+    counted(at("2026-10-02"))
+    lines = statements._lines
+
+    def interrupted(user, months):
+        if not Movement.objects.filter(amount_micros=12).exists():
+            booked(at("2026-10-03"), "settlement", "two", (outside, earnings, 7))
+            counted(at("2026-10-04"))
+        return lines(user, months)
+
+    monkeypatch.setattr(statements, "_lines", interrupted)
+    _, (part,) = statements.of_month(wes, at("2026-10-01").date())
+    assert (part.closing_micros, [line.amount_micros for line in part.lines]) == (12, [12])
