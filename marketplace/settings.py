@@ -63,7 +63,8 @@ FEE_BP = env.number("FEE_BP", 1000, most=10_000)  # of each answer's price, in b
 BONUS_MOST_MICROS = env.number("BONUS_MOST_MICROS", 100_000_000, least=1, most=10**12)
 BONUSES_AT_ONCE = env.number("BONUSES_AT_ONCE", 1_000, least=1, most=100_000)
 PREPAYMENT_MOST_MICROS = env.number("PREPAYMENT_MOST_MICROS", 100_000_000_000, most=10**12)
-PAY_FLOORS = env.parsed("PAY_FLOORS", pay_floors.read) or pay_floors.read(pay_floors.USUAL)
+found = env.parsed("PAY_FLOORS", pay_floors.read)
+PAY_FLOORS = pay_floors.read(pay_floors.USUAL) if found is None else found  # an empty file: there is none
 PAY_LEAST_WORKERS = env.number("PAY_LEAST_WORKERS", 5, least=3)  # a median of fewer is neither shown nor acted on
 PAY_WORKERS_MOST = env.number("PAY_WORKERS_MOST", 5_000, least=100, most=100_000)  # the newest of a project that count
 TOP_UP_MOST_PERCENT = env.number("TOP_UP_MOST_PERCENT", 50, most=100)  # of the price, where a project says nothing

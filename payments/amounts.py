@@ -20,7 +20,7 @@ def check(amount_micros: int, currency: str, *, least: int, most: int) -> None:
         raise _invalid("amount_micros", "range", f"must lie between {limits}")
     whole = money.whole_minor_units(amount_micros, currency)
     if amount_micros != whole:
-        raise _invalid("amount_micros", "unit", f"only whole minor units can be moved, such as {whole} micros")
+        raise _invalid("amount_micros", "unit", f"so little cannot be moved; {money.show(whole, currency)} can")
 
 
 def _invalid(path: str, code: str, message: str) -> Invalid:

@@ -11,13 +11,13 @@ from payments.models import Prepayment
 def payable_from(organisation: Organisation, mode: str, paid_at: datetime) -> datetime:
     """When what a prepayment paid now pays for may leave: at once, or after a while where the organisation is new.
 
-    It is not new where a prepayment of the same mode has stood for that while, and none of it was taken back.
+    It is not new where a prepayment of the same mode has stood for that while, and none of it went back.
     """
     if mode == Mode.SANDBOX:
         return paid_at
     held = timedelta(days=settings.FUNDING_HOLD_DAYS)
     proven = organisation.prepayments.filter(
-        mode=mode, state=Prepayment.State.PAID, paid_at__lte=paid_at - held, disputed_micros=0
+        mode=mode, state=Prepayment.State.PAID, paid_at__lte=paid_at - held, disputed_micros=0, refunded_micros=0
     )
     return paid_at if proven.exists() else paid_at + held
 

@@ -39,13 +39,13 @@ def apportion(whole: int, weights: Sequence[Fraction | int]) -> list[int]:
 
 
 def unit_micros(currency: str) -> int:
-    """The least that can be moved of a currency, in micros."""
+    """The minor unit of a currency, in micros."""
     return MICROS // 10 ** DECIMALS[currency]
 
 
 def whole_minor_units(amount_micros: int, currency: str) -> int:
-    """The part of an amount that a payout can move, in micros; the rest stays where it is."""
-    unit = unit_micros(currency)
+    """The part of an amount that can be moved, in micros: whole minor units, and never less than hundredths."""
+    unit = max(unit_micros(currency), MICROS // 100)  # of thousandths, card networks want the last to be 0
     return amount_micros // unit * unit
 
 

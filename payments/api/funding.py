@@ -55,6 +55,7 @@ class OnePrepayment(OfPrepayments):
 
 
 class PrepaymentSecret(OfPrepayments):
+    counted = "prepayment"
     serializer_class = shapes.Secret
 
     @extend_schema(operation_id="prepayments_secret", request=None, responses=shapes.Secret)

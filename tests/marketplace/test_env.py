@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 
@@ -88,3 +92,11 @@ def test_a_time_zone_is_read_strictly(monkeypatch):
         monkeypatch.setenv("THING", wrong)
         with pytest.raises(ImproperlyConfigured, match="THING"):
             env.time_zone("THING")
+
+
+@pytest.mark.parametrize(("floors", "read"), [("{}", "{}"), ('{"US": {"USD": "7.25"}}', "{'US': {'USD': 7250000}}")])
+def test_a_file_without_floors_sets_none(tmp_path, floors, read):
+    (tmp_path / "floors.json").write_text(floors)
+    said = {**os.environ, "PAY_FLOORS": str(tmp_path / "floors.json")}
+    shown = [sys.executable, "-c", "from marketplace import settings; print(settings.PAY_FLOORS)"]
+    assert subprocess.run(shown, env=said, capture_output=True, text=True, check=True).stdout.strip() == read

@@ -36,7 +36,7 @@ def test_an_amount_is_written_for_people(micros, currency, shown):
 @given(st.integers(0, 10**15), st.sampled_from(sorted(money.DECIMALS)))
 def test_whole_minor_units_leave_less_than_one_behind(micros, currency):
     moved = money.whole_minor_units(micros, currency)
-    unit = 10 ** (6 - money.DECIMALS[currency])
+    unit = 10 ** (6 - min(money.DECIMALS[currency], 2))
     assert moved % unit == 0
     assert 0 <= micros - moved < unit
 

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.usefixtures("_apart_from_the_ledger")
 def _apart_from_the_ledger(_audited):
     """These rows say when they were paid and moved nothing."""
     yield
-    Prepayment.objects.all().update(state="failed", disputed_micros=0)
+    Prepayment.objects.all().update(state="failed", disputed_micros=0, refunded_micros=0)
 
 
 def paid(acme, at, mode="test", currency="USD", **fields):
@@ -41,8 +41,10 @@ def test_a_payment_that_has_stood_long_enough_proves_an_organisation(age, start)
     assert funding.payable_from(acme, "test", NOON) == start
 
 
-@pytest.mark.parametrize("fields", [{"disputed_micros": 1}, {"state": "requested"}, {"mode": "sandbox"}])
-def test_a_disputed_an_unpaid_and_a_played_one_prove_nothing(fields):
+@pytest.mark.parametrize(
+    "fields", [{"disputed_micros": 1}, {"refunded_micros": 1}, {"state": "requested"}, {"mode": "sandbox"}]
+)
+def test_what_went_back_was_not_paid_or_was_played_proves_nothing(fields):
     acme = make.organisation()
     paid(acme, NOON - 30 * DAY, **fields)
     assert funding.payable_from(acme, "test", NOON) == NOON + 7 * DAY
