@@ -262,6 +262,7 @@ SWEEPS = {
     "tasks.jobs.resume_dry": 30,
     "tasks.jobs.uphold_overdue": 30,
     "tasks.jobs.apply_rules": 5,
+    "tasks.jobs.undo_owed": 60,
     "tasks.jobs.record": 5,
     "tasks.jobs.review_grants": 60,
     "workers.jobs.forget_invitations": 3600,

@@ -150,6 +150,10 @@ def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
         training.rescore_with(gold_task)
 
 
+def undo_owed() -> bool:
+    return reconsidering.owed()
+
+
 def record() -> bool:
     return totals.count()
 

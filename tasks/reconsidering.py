@@ -1,15 +1,18 @@
 """What was decided on checks that turned out to be wrong: looked at again, and undone. It only ever restores."""
 
 from collections.abc import Iterable
+from datetime import timedelta
 
 from django.db import transaction
 
 from marketplace import audit
 from marketplace.core import clock, states
-from tasks import decisions, rules
+from marketplace.core.errors import InsufficientFunds
+from tasks import batches, decisions, rules
 from tasks.models import Appeal, Decision, Evidence
 
 BECAUSE = "The check it rested on was wrong."
+RETRY = timedelta(minutes=10)  # where the money for it was missing
 DISBELIEVED = ("quarantined", "overturned")  # states of gold that is held, or known, to be wrong
 
 
@@ -17,10 +20,33 @@ def after_void(evidence_ids: Iterable[int]) -> int:
     """Undo what no longer holds now that these pieces of evidence are void; how many decisions that was.
 
     Each in a transaction of its own: undoing locks answers and tasks, which whoever voids evidence is past. So call it
-    after that transaction, or enqueue `tasks.jobs.reconsider` in it.
+    after that transaction, or enqueue `tasks.jobs.reconsider` in it. What cannot be paid waits until it can.
     """
     ids = list(evidence_ids)
-    return sum(_reconsider(pk) for pk in [*_by_rules(ids), *_rejections(ids)])
+    return sum(_tried(pk) for pk in [*_by_rules(ids), *_rejections(ids)])
+
+
+def owed(limit: int = 100) -> bool:
+    """Undo what had to wait for money, those first that waited longest; True while there may be more."""
+    waiting = Decision.objects.filter(state=Decision.State.STANDING, owed_at__lte=clock.now() - RETRY)
+    pks = list(waiting.order_by("owed_at").values_list("pk", flat=True)[:limit])
+    for pk in pks:
+        _tried(pk)
+    return len(pks) == limit
+
+
+def _tried(pk: int) -> bool:
+    """Whether it is undone now; where its pay cannot be reserved, the owners are told once and it waits."""
+    try:
+        return _reconsider(pk)
+    except InsufficientFunds as missing:
+        decision = Decision.objects.select_related("answer__batch__project").get(pk=pk)
+        if decision.owed_at is None and decision.answer:
+            subject = f"{decision.answer.batch.project}: pay for an answer is missing"
+            text = f"It was rejected because of a check that was wrong, and is to be paid. {missing.detail} Please prepay."
+            batches.tell(decision.answer.batch, subject, text)
+        Decision.objects.filter(pk=pk).update(owed_at=clock.now())
+        return False
 
 
 def _by_rules(evidence_ids: list[int]) -> list[int]:

@@ -129,7 +129,7 @@ class ReasonForm(Form):
 class HoldForm(ReasonForm):
     """Payouts to a worker are to be held."""
 
-    days = forms.IntegerField(min_value=1, label="For how many days")
+    days = forms.IntegerField(min_value=1, max_value=settings.HOLD_MOST_DAYS, label="For how many days")
     rests_on = forms.CharField(
         required=False,
         max_length=5000,

@@ -1,7 +1,12 @@
+from datetime import timedelta
+
 import pytest
 from django_q.models import OrmQ
 
+from marketplace.core import clock
 from marketplace.core import jobs as queue
+from payments import ledger
+from payments.models import Account
 from tasks import appeals, assignments, decisions, evidence, gold_disputes, jobs, reconsidering, rules
 from tasks.models import Answer, Appeal, Decision, Evidence, EvidenceVoid, Gold
 from tests import make
@@ -137,3 +142,31 @@ def test_it_may_be_enqueued_by_those_who_void_and_run_twice():
     assert Decision.objects.get().state == "overturned"
     assert EvidenceVoid.objects.count() == 1
     assert not Appeal.objects.exists()
+
+
+def test_what_cannot_be_paid_waits_for_money_and_holds_up_nothing_else(monkeypatch):
+    here = work.published(items=2, gold=2, gold_share=0.5, redundancy_min=1, redundancy_max=1, practice_size=0)
+    rita = make.owner(here.project.organisation)
+    for name in ("wes", "max"):
+        work.work_all(work.worker(name), here)
+    jobs.grade()
+    wrong = list(Answer.objects.filter(task__gold__isnull=False, state="submitted"))
+    for answer in wrong:
+        decisions.reject(answer, rita, "wrong", "It is no owl.", refill=False)
+    Decision.objects.update(contestable_until=clock.now() - timedelta(days=1))
+    Gold.objects.update(state="overturned")
+    prepaid = Account.objects.get(kind="prepaid")
+    outside = ledger.account("outside", currency=prepaid.currency, mode=prepaid.mode)
+    ledger.post("spent", "spent", (prepaid, outside, prepaid.balance_micros))
+    voided(*Evidence.objects.filter(kind="gold"))
+
+    asked = reconsidering.after_void(Evidence.objects.values_list("pk", flat=True))
+    standing = Decision.objects.filter(state="standing")
+    assert (asked, standing.count(), standing.exclude(owed_at=None).count()) == (0, len(wrong), len(wrong))
+    assert Notice.objects.filter(user=rita, subject__contains="pay for an answer is missing").count() == len(wrong) > 1
+    ledger.post("more", "more", (outside, prepaid, 10_000_000))
+    assert not reconsidering.owed()  # not before a while
+    standing.update(owed_at=clock.now() - reconsidering.RETRY)
+    reconsidering.owed()
+    assert not standing.exists()
+    assert Notice.objects.filter(user=rita, subject__contains="pay for an answer is missing").count() == len(wrong)
