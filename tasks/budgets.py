@@ -23,18 +23,21 @@ from tasks.models import Batch, Task
 
 STEP = 10_000  # tasks at a time
 
+COUNTED = "bought, withdrawn, leased, submitted, accepted, gold, gold_out"
 # Figures are exact at any moment; gold that was leased and lost is counted as still to come, for it may come late
 STAND = f"""
 WITH told AS (
     SELECT coalesce(sum(bought), 0)::bigint AS bought, coalesce(sum(gold), 0)::bigint AS gold,
+        coalesce(sum(gold_out), 0)::bigint AS gold_out, coalesce(sum(withdrawn), 0)::bigint AS withdrawn,
         coalesce(sum(leased + submitted + accepted), 0)::bigint AS given
-    FROM (SELECT bought, leased, submitted, accepted, gold FROM tasks_tally WHERE batch_id = %(batch)s UNION ALL
-          SELECT bought, leased, submitted, accepted, gold FROM tasks_mark WHERE batch_id = %(batch)s) AS parts),
+    FROM (SELECT {COUNTED} FROM tasks_tally WHERE batch_id = %(batch)s UNION ALL
+          SELECT {COUNTED} FROM tasks_mark WHERE batch_id = %(batch)s) AS parts),
 golden AS (
     SELECT count(*) AS leased FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
     WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'work' AND x.state = 'leased' AND x.to_grade)
 SELECT acc.credits_micros - acc.debits_micros, ({batches.OWED})::bigint,
-    told.bought - (told.given - told.gold - golden.leased), greatest(0, b.gold_bought - told.gold - golden.leased),
+    told.bought - (told.given - told.gold - golden.leased), told.withdrawn,
+    greatest(0, b.gold_bought - told.gold - told.gold_out - golden.leased),
     CASE WHEN b.exam_size > 0 THEN b.exam_paid_most - b.exams_taken ELSE 0 END,
     coalesce((SELECT sum(amount_micros) FROM payments_reserveline
               WHERE reserve_id = r.id AND name = 'answers'), 0)::bigint,
@@ -52,6 +55,7 @@ class Stand(NamedTuple):
     left_micros: int  # in the reserve
     owed_micros: int  # for what was given out
     open_seats: int
+    withdrawn_seats: int
     gold_to_come: int
     exams_to_come: int
     line_micros: int  # of the answers, what was spent of it included
@@ -103,7 +107,7 @@ def of(batch: Batch) -> Budget:
         unused_micros=min(stand.line_micros, max(0, free)),
         seat_micros=each,
         open_seats=stand.open_seats,
-        withdrawn_seats=sum(Task.objects.filter(batch=batch, withdrawn__gt=0).values_list("withdrawn", flat=True)),
+        withdrawn_seats=stand.withdrawn_seats,
         spent_micros=reserves.standing(batch.subject).spent_micros,
         owed_micros=stand.owed_micros,
         left_micros=stand.left_micros,

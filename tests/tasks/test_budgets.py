@@ -2,12 +2,13 @@
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
 from payments import reserves
 from payments.models import Account, ReserveLine
-from tasks import assignments, batches, budgets, consensus, decisions, jobs, seats
+from tasks import assignments, audit, batches, budgets, consensus, decisions, jobs, seats, tallies
 from tasks.errors import BelowCommitted, NoTaskAvailable
 from tasks.models import Answer, Batch, Task
 from tests import make
@@ -237,6 +238,21 @@ def test_money_that_comes_free_by_itself_is_work_again(batch, rita):
     assert (told.dry, told.open_seats) == (False, 1)
 
 
+def test_what_waits_for_money_is_told_without_reading_a_task(batch, rita):
+    told = budgets.lower(batch, rita, 7 * EACH)
+    with CaptureQueriesContext(connection) as asked:
+        assert budgets.of(batch) == told
+    assert told.withdrawn_seats == sum(Task.objects.values_list("withdrawn", flat=True)) == 5
+    assert not [query["sql"] for query in asked if "tasks_task" in query["sql"].replace("tasks_tally", "")]
+    while tallies.fold(limit=1):
+        pass
+    assert budgets.of(batch).withdrawn_seats == 5
+    decided = assignments.claim(work.worker(), batch.project)
+    assert budgets.raise_to(batch, rita, 9 * EACH).withdrawn_seats == 3
+    assert decided.answers.count() == 2
+    assert audit.check() == []
+
+
 def test_a_refill_brings_its_own_money(batch, rita):
     lease = work.work(work.worker(), batch)
     budgets.lower(batch, rita, 2 * EACH)
@@ -304,8 +320,6 @@ def test_a_lowered_batch_that_is_closed_gives_back_what_is_not_paid(batch, rita)
 
 
 def test_a_budget_below_what_seats_cost_is_found_by_the_audit(batch, rita):
-    from tasks import audit
-
     budgets.lower(batch, rita, 7 * EACH)
     with transaction.atomic():
         with connection.cursor() as sql:

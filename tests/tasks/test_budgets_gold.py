@@ -4,8 +4,8 @@ import pytest
 
 from marketplace.models import ItemAlias
 from payments.models import ReserveLine
-from tasks import audit, budgets, gold_pool
-from tasks.models import Batch, Task
+from tasks import audit, budgets, decisions, gold_pool
+from tasks.models import Answer, Batch, Decision, Task
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -75,4 +75,40 @@ def test_gold_whose_seats_another_line_paid_leaves_no_line_below_nothing(rita):
     assert stand(batch).open_seats == 1
     make_gold(batch, rita)
     assert lines(batch) == {"answers": 0, "gold": 4 * EACH}
+    assert audit.check() == []
+
+
+def golden_answers(batch: Batch) -> list[Answer]:
+    answers = Answer.objects.filter(batch=batch, task__gold__isnull=False, state="submitted").order_by("pk")
+    return list(answers.select_related("task", "worker", "batch"))
+
+
+@pytest.fixture
+def answered(rita) -> Batch:
+    batch = work.published(
+        items=8, gold=4, gold_share=0.5, redundancy_min=1, redundancy_max=1, practice_size=0, page_size=4
+    )
+    work.work(work.worker(), batch)
+    return batch
+
+
+@pytest.mark.parametrize("verb", [decisions.exclude, decisions.reject])
+def test_gold_that_was_decided_about_is_not_still_to_come(answered, rita, verb):
+    before, to_come = free(answered), stand(answered).gold_to_come
+    verb(golden_answers(answered)[0], rita, "damaged", "No.", refill=False)
+    assert (free(answered), stand(answered).gold_to_come) == (before, to_come)
+    Answer.objects.filter(state="submitted").update(accept_at="2020-01-01T00:00:00Z")
+    Decision.objects.update(contestable_until="2020-01-01T00:00:00Z")
+    work.sweep()
+    gained = EACH if verb is decisions.reject else 0  # what is finally rejected costs nothing
+    assert (free(answered), stand(answered).gold_to_come) == (before + gained, to_come)
+    assert audit.check() == []
+
+
+def test_a_raise_by_one_answer_buys_one_although_gold_was_rejected(answered, rita):
+    batch, given = answered, Answer.objects.filter(task__gold=None).count()
+    budgets.lower(batch, rita, given * EACH)
+    decisions.reject(golden_answers(batch)[0], rita, "damaged", "No.", refill=False)
+    assert budgets.raise_to(batch, rita, (given + 1) * EACH).open_seats == 1
+    decisions.withdraw(Decision.objects.get(), rita, "It was right.")
     assert audit.check() == []
