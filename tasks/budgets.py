@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.urls import reverse
 
 from marketplace import accounts, audit
@@ -223,13 +224,14 @@ def fit(pk: int) -> bool:
     return batch.fit_to_micros is not None
 
 
-@transaction.atomic
 def resume(pk: int) -> bool:
     """Let a dry batch go on where money came free by itself: a rejection that is final, work at a lower tier."""
-    seats.hold(pk)
-    batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
-    if batch.state == Batch.State.OPEN and batch.dry_at and _affordable(batch, free := _free(batch, _stand(batch))):
-        _go_on(batch, free)
+    Batch.objects.filter(pk=pk).update(dry_seen_at=clock.now())  # first, so that one that fails holds up no other
+    with transaction.atomic():
+        seats.hold(pk)
+        batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
+        if batch.state == Batch.State.OPEN and batch.dry_at and _affordable(batch, free := _free(batch, _stand(batch))):
+            _go_on(batch, free)
     return False
 
 
@@ -239,9 +241,9 @@ def unfitted(limit: int = 100) -> list[int]:
 
 
 def dry(limit: int = 100) -> list[int]:
-    """Open batches that wait for money."""
+    """Open batches that wait for money, those not looked at for longest first."""
     waiting = Batch.objects.filter(state=Batch.State.OPEN, dry_at__isnull=False)
-    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+    return list(waiting.order_by(F("dry_seen_at").asc(nulls_first=True)).values_list("pk", flat=True)[:limit])
 
 
 def _locked(batch: Batch, by: User) -> Batch:

@@ -7,7 +7,7 @@ from django.urls import reverse
 
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
 from payments import reserves
-from payments.models import Account, ReserveLine
+from payments.models import Account, Reserve, ReserveLine
 from tasks import assignments, audit, batches, budgets, consensus, decisions, jobs, seats, tallies
 from tasks.errors import BelowCommitted, NoTaskAvailable
 from tasks.models import Answer, Batch, Task
@@ -236,6 +236,37 @@ def test_money_that_comes_free_by_itself_is_work_again(batch, rita):
     jobs.resume_dry()
     told = budgets.of(batch)
     assert (told.dry, told.open_seats) == (False, 1)
+
+
+def test_a_batch_that_can_go_on_is_come_to_however_many_wait_before_it(rita):
+    stuck = [_dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita) for _ in range(3)]
+    last = _dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita)
+    reserves.add(last.subject, "answers", EACH)
+    assert budgets.dry(limit=2) == [batch.pk for batch in stuck[:2]]
+    for _ in range(2):
+        for pk in budgets.dry(limit=2):
+            budgets.resume(pk)
+    assert list(Batch.objects.filter(dry_at=None)) == [last]
+    assert budgets.of(last).open_seats == 1
+    assert budgets.dry(limit=1) == [stuck[0].pk]  # round again
+
+
+def test_a_dry_batch_that_cannot_be_looked_at_holds_up_no_other(rita, monkeypatch):
+    broken, other = (_dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita) for _ in range(2))
+    reserves.add(other.subject, "answers", EACH)
+    ReserveLine.objects.filter(reserve__subject=broken.subject).delete()
+    Reserve.objects.filter(subject=broken.subject).delete()
+    monkeypatch.setattr(budgets.dry, "__defaults__", (1,))
+    for _ in range(2):
+        jobs.resume_dry()
+    assert list(Batch.objects.filter(dry_at=None)) == [other]
+
+
+def _dry(batch: Batch, rita) -> Batch:
+    budgets.lower(batch, rita, 0)
+    batch.refresh_from_db()
+    assert batch.dry_at
+    return batch
 
 
 def test_what_waits_for_money_is_told_without_reading_a_task(batch, rita):
