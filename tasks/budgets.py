@@ -292,9 +292,10 @@ def _bring_down(batch: Batch, stand: Stand) -> None:
     released = min(excess, max(0, free + gone * each))
     if released:
         reserves.release(batch.subject, released, "answers")
-    if released == excess or not gone:
+    is_out = not seats.are_open(batch.pk)
+    if released == excess or (is_out and not gone):  # where others were faster than this step, there may be more
         _fitted(batch)
-    if gone == stand.open_seats and _withdrawn(batch):
+    if is_out and _withdrawn(batch):
         _run_dry(batch)
 
 

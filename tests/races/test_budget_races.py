@@ -24,7 +24,7 @@ from tasks import (
     settlement,
 )
 from tasks.errors import NoTaskAvailable
-from tasks.models import Answer, Batch, Bonus, Decision, Task, Withheld
+from tasks.models import Answer, Batch, Bonus, Cursor, Decision, Task, Withheld
 from tests import make
 from tests.race import race
 from tests.tasks import work
@@ -156,6 +156,22 @@ def test_control_a_lowering_that_locks_no_seat_takes_what_was_given(rita):
 
     race(naive, claims)
     assert any("reserve does not cover" in sentence for sentence in audit.check())
+
+
+def test_a_lowering_whose_seats_were_just_taken_goes_on_with_others(rita, monkeypatch):
+    """A step looks at one task; while it waits for it, the task is claimed, and two more are open."""
+    monkeypatch.setattr(budgets, "STEP", 1)
+    batch = work.published(items=3, redundancy_min=1, redundancy_max=1, page_size=1)
+    last = Task.objects.order_by("-pos")[0]
+    Cursor.objects.create(worker=work.worker(), batch=batch, priority=0, pos=last.pos - 1)
+    _while_one_waits(partial(assignments.claim, work.worker(), batch.project), partial(budgets.lower, batch, rita, 0))
+    assert Answer.objects.get().task == last
+    told = budgets.of(batch)
+    assert (told.lowering_to_micros, told.dry) == (0, False)
+    while jobs.fit_budgets():
+        pass
+    told = budgets.of(batch)
+    assert (told.answers_micros, told.open_seats, told.withdrawn_seats, told.dry) == (EACH, 0, 2, True)
 
 
 def _settled_answer(rita) -> tuple[Batch, Answer]:
