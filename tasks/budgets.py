@@ -96,6 +96,11 @@ class Budget:
         """What is spent, and what answers given out and open seats may still cost."""
         return self.spent_micros + self.owed_micros + self.open_seats * self.seat_micros
 
+    @property
+    def is_out(self) -> bool:
+        """Whether it has nothing to give to anybody for want of money: what a lease that ended freed, it gives."""
+        return self.dry and not self.open_seats
+
 
 def of(batch: Batch) -> Budget:
     """The budget of a batch as it is now."""

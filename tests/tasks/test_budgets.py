@@ -284,6 +284,19 @@ def test_what_waits_for_money_is_told_without_reading_a_task(batch, rita):
     assert audit.check() == []
 
 
+def test_a_batch_that_waits_but_has_a_seat_to_give_is_not_out(batch, rita):
+    lease = assignments.claim(work.worker(), batch.project)
+    assert budgets.lower(batch, rita, 2 * EACH).is_out
+    assert batches.progress(Batch.objects.get()).is_out
+    type(lease).objects.update(leased_until="2020-01-01T00:00:00Z")
+    jobs.expire()
+    told = budgets.of(batch)
+    assert (told.dry, told.is_out, told.open_seats) == (True, False, 2)
+    assert not batches.progress(Batch.objects.get()).is_out
+    assert assignments.claim(work.worker("olga"), batch.project)
+    assert budgets.of(batch).is_out
+
+
 def test_a_refill_brings_its_own_money(batch, rita):
     lease = work.work(work.worker(), batch)
     budgets.lower(batch, rita, 2 * EACH)
