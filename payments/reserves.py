@@ -85,6 +85,17 @@ def release_all_but(subject: str, kept_micros: int, lines: Mapping[str, int] | N
     return released
 
 
+@transaction.atomic
+def shift(subject: str, amount_micros: int, line: str, to: str) -> None:
+    """Count so much of one line, or all of it where it is less, to another from now on; no money moves."""
+    reserve = _lock(subject)
+    row = ReserveLine.objects.get(reserve=reserve, name=line)
+    other, _ = ReserveLine.objects.get_or_create(reserve=reserve, name=to, defaults={"amount_micros": 0})
+    part = min(amount_micros, row.amount_micros)
+    ReserveLine.objects.filter(pk=row.pk).update(amount_micros=F("amount_micros") - part)
+    ReserveLine.objects.filter(pk=other.pk).update(amount_micros=F("amount_micros") + part)
+
+
 def balance(subject: str) -> int:
     """What is still set aside, in micros."""
     return Reserve.objects.select_related("account").get(subject=subject).account.balance_micros

@@ -253,14 +253,14 @@ CHECKS = {
         WITH told AS (
             SELECT batch_id, sum(tasks) AS tasks, sum(closed) AS closed, sum(bought) AS bought, sum(leased) AS leased,
                    sum(submitted) AS submitted, sum(accepted) AS accepted, sum(rejected) AS rejected,
-                   sum(excluded) AS excluded, sum(gold) AS gold
-            FROM (SELECT batch_id, tasks, closed, bought, leased, submitted, accepted, rejected, excluded, gold
-                  FROM tasks_tally UNION ALL
-                  SELECT batch_id, tasks, closed, bought, leased, submitted, accepted, rejected, excluded, gold
-                  FROM tasks_mark) parts GROUP BY batch_id),
+                   sum(excluded) AS excluded, sum(gold) AS gold, sum(gold_out) AS gold_out, sum(withdrawn) AS withdrawn
+            FROM (SELECT batch_id, tasks, closed, bought, leased, submitted, accepted, rejected, excluded, gold,
+                      gold_out, withdrawn FROM tasks_tally UNION ALL
+                  SELECT batch_id, tasks, closed, bought, leased, submitted, accepted, rejected, excluded, gold,
+                      gold_out, withdrawn FROM tasks_mark) parts GROUP BY batch_id),
         made AS (
             SELECT t.batch_id, count(*) AS tasks, count(*) FILTER (WHERE t.state = 'closed') AS closed,
-                   sum(t.bought) AS bought
+                   sum(t.bought) AS bought, sum(t.withdrawn) AS withdrawn
             FROM tasks_task t LEFT JOIN tasks_gold g ON g.task_id = t.id WHERE g.id IS NULL GROUP BY t.batch_id),
         given AS (
             SELECT a.batch_id, count(*) FILTER (WHERE a.state = 'leased') AS leased,
@@ -268,18 +268,21 @@ CHECKS = {
                    count(*) FILTER (WHERE a.state = 'accepted') AS accepted,
                    count(*) FILTER (WHERE a.state = 'rejected') AS rejected,
                    count(*) FILTER (WHERE a.state = 'excluded') AS excluded,
-                   count(g.id) FILTER (WHERE a.state IN ('submitted', 'accepted')) AS gold
+                   count(g.id) FILTER (WHERE a.state IN ('submitted', 'accepted')) AS gold,
+                   count(g.id) FILTER (WHERE a.state IN ('rejected', 'excluded')) AS gold_out
             FROM tasks_answer a LEFT JOIN tasks_gold g ON g.task_id = a.task_id WHERE a.attempt = 0
             GROUP BY a.batch_id)
         SELECT b.id FROM tasks_batch b LEFT JOIN told ON told.batch_id = b.id LEFT JOIN made ON made.batch_id = b.id
         LEFT JOIN given ON given.batch_id = b.id
         WHERE (coalesce(told.tasks, 0), coalesce(told.closed, 0), coalesce(told.bought, 0), coalesce(told.leased, 0),
                coalesce(told.submitted, 0), coalesce(told.accepted, 0), coalesce(told.rejected, 0),
-               coalesce(told.excluded, 0), coalesce(told.gold, 0))
+               coalesce(told.excluded, 0), coalesce(told.gold, 0), coalesce(told.gold_out, 0),
+               coalesce(told.withdrawn, 0))
            IS DISTINCT FROM
               (coalesce(made.tasks, 0), coalesce(made.closed, 0), coalesce(made.bought, 0), coalesce(given.leased, 0),
                coalesce(given.submitted, 0), coalesce(given.accepted, 0), coalesce(given.rejected, 0),
-               coalesce(given.excluded, 0), coalesce(given.gold, 0))""",
+               coalesce(given.excluded, 0), coalesce(given.gold, 0), coalesce(given.gold_out, 0),
+               coalesce(made.withdrawn, 0))""",
 }
 
 

@@ -78,6 +78,7 @@ class Progress:
     spent_micros: int
     reserved_micros: int
     currency: str
+    is_out: bool  # of money, and of what may be given out
 
 
 @transaction.atomic
@@ -225,6 +226,7 @@ def progress(batch: Batch) -> Progress:
         spent_micros=stands.spent_micros,
         reserved_micros=stands.left_micros,
         currency=batch.currency,
+        is_out=batch.dry_at is not None and not seats.are_open(batch.pk),
     )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from django.db import connection, transaction
+from django.db.models import F
 from django.urls import reverse
 
 from marketplace import accounts, audit
@@ -23,18 +24,21 @@ from tasks.models import Batch, Task
 
 STEP = 10_000  # tasks at a time
 
+COUNTED = "bought, withdrawn, leased, submitted, accepted, gold, gold_out"
 # Figures are exact at any moment; gold that was leased and lost is counted as still to come, for it may come late
 STAND = f"""
 WITH told AS (
     SELECT coalesce(sum(bought), 0)::bigint AS bought, coalesce(sum(gold), 0)::bigint AS gold,
+        coalesce(sum(gold_out), 0)::bigint AS gold_out, coalesce(sum(withdrawn), 0)::bigint AS withdrawn,
         coalesce(sum(leased + submitted + accepted), 0)::bigint AS given
-    FROM (SELECT bought, leased, submitted, accepted, gold FROM tasks_tally WHERE batch_id = %(batch)s UNION ALL
-          SELECT bought, leased, submitted, accepted, gold FROM tasks_mark WHERE batch_id = %(batch)s) AS parts),
+    FROM (SELECT {COUNTED} FROM tasks_tally WHERE batch_id = %(batch)s UNION ALL
+          SELECT {COUNTED} FROM tasks_mark WHERE batch_id = %(batch)s) AS parts),
 golden AS (
     SELECT count(*) AS leased FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
     WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'work' AND x.state = 'leased' AND x.to_grade)
 SELECT acc.credits_micros - acc.debits_micros, ({batches.OWED})::bigint,
-    told.bought - (told.given - told.gold - golden.leased), greatest(0, b.gold_bought - told.gold - golden.leased),
+    told.bought - (told.given - told.gold - golden.leased), told.withdrawn,
+    greatest(0, b.gold_bought - told.gold - told.gold_out - golden.leased),
     CASE WHEN b.exam_size > 0 THEN b.exam_paid_most - b.exams_taken ELSE 0 END,
     coalesce((SELECT sum(amount_micros) FROM payments_reserveline
               WHERE reserve_id = r.id AND name = 'answers'), 0)::bigint,
@@ -52,6 +56,7 @@ class Stand(NamedTuple):
     left_micros: int  # in the reserve
     owed_micros: int  # for what was given out
     open_seats: int
+    withdrawn_seats: int
     gold_to_come: int
     exams_to_come: int
     line_micros: int  # of the answers, what was spent of it included
@@ -91,6 +96,11 @@ class Budget:
         """What is spent, and what answers given out and open seats may still cost."""
         return self.spent_micros + self.owed_micros + self.open_seats * self.seat_micros
 
+    @property
+    def is_out(self) -> bool:
+        """Whether it has nothing to give to anybody for want of money: what a lease that ended freed, it gives."""
+        return self.dry and not self.open_seats
+
 
 def of(batch: Batch) -> Budget:
     """The budget of a batch as it is now."""
@@ -103,7 +113,7 @@ def of(batch: Batch) -> Budget:
         unused_micros=min(stand.line_micros, max(0, free)),
         seat_micros=each,
         open_seats=stand.open_seats,
-        withdrawn_seats=sum(Task.objects.filter(batch=batch, withdrawn__gt=0).values_list("withdrawn", flat=True)),
+        withdrawn_seats=stand.withdrawn_seats,
         spent_micros=reserves.standing(batch.subject).spent_micros,
         owed_micros=stand.owed_micros,
         left_micros=stand.left_micros,
@@ -219,13 +229,14 @@ def fit(pk: int) -> bool:
     return batch.fit_to_micros is not None
 
 
-@transaction.atomic
 def resume(pk: int) -> bool:
     """Let a dry batch go on where money came free by itself: a rejection that is final, work at a lower tier."""
-    seats.hold(pk)
-    batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
-    if batch.state == Batch.State.OPEN and batch.dry_at and _affordable(batch, free := _free(batch, _stand(batch))):
-        _go_on(batch, free)
+    Batch.objects.filter(pk=pk).update(dry_seen_at=clock.now())  # first, so that one that fails holds up no other
+    with transaction.atomic():
+        seats.hold(pk)
+        batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
+        if batch.state == Batch.State.OPEN and batch.dry_at and _affordable(batch, free := _free(batch, _stand(batch))):
+            _go_on(batch, free)
     return False
 
 
@@ -235,9 +246,9 @@ def unfitted(limit: int = 100) -> list[int]:
 
 
 def dry(limit: int = 100) -> list[int]:
-    """Open batches that wait for money."""
+    """Open batches that wait for money, those not looked at for longest first."""
     waiting = Batch.objects.filter(state=Batch.State.OPEN, dry_at__isnull=False)
-    return list(waiting.order_by("pk").values_list("pk", flat=True)[:limit])
+    return list(waiting.order_by(F("dry_seen_at").asc(nulls_first=True)).values_list("pk", flat=True)[:limit])
 
 
 def _locked(batch: Batch, by: User) -> Batch:
@@ -286,9 +297,10 @@ def _bring_down(batch: Batch, stand: Stand) -> None:
     released = min(excess, max(0, free + gone * each))
     if released:
         reserves.release(batch.subject, released, "answers")
-    if released == excess or not gone:
+    is_out = not seats.are_open(batch.pk)
+    if released == excess or (is_out and not gone):  # where others were faster than this step, there may be more
         _fitted(batch)
-    if gone == stand.open_seats and _withdrawn(batch):
+    if is_out and _withdrawn(batch):
         _run_dry(batch)
 
 

@@ -34,7 +34,7 @@ def take_out(decision: Decision) -> None:
     if is_rejected:
         fair_pay.note_rejected(answer, 1)
     if not is_gold(answer):
-        refill = bool(decision.facts.get("refill")) and answer.batch.state == Batch.State.OPEN
+        refill = bool(decision.facts.get("refill")) and _is_open(answer.batch)
         seats.give_up(answer, refill=refill)
         if refill:
             reserves.add(answer.batch.subject, "answers", answer.batch.seat_most_micros)
@@ -155,6 +155,11 @@ def undo(decision: Decision) -> None:
 def wants_consensus(batch: Batch) -> None:
     """Have the next sweep weigh this batch again."""
     Batch.objects.filter(pk=batch.pk).update(consensus_at=None)
+
+
+def _is_open(batch: Batch) -> bool:
+    """Whether it is open still; asked after `wants_consensus`, which holds off whoever closes it."""
+    return Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).exists()
 
 
 def is_gold(answer: Answer) -> bool:

@@ -13,6 +13,7 @@ from marketplace.core import clock, states
 from marketplace.core.errors import Conflict, IllegalMove, Invalid, NotFound
 from marketplace.core.strictjson import text_error
 from marketplace.models import Item, ItemAlias, Role, User
+from payments import reserves
 from tasks import gold
 from tasks.errors import InUse
 from tasks.models import Answer, Batch, Consensus, Gold, GoldChange, Mark, Task
@@ -206,7 +207,11 @@ def _open(batch: Batch, by: User, *roles: Role) -> Batch:
 
 
 def _without_seats(batch: Batch, item: int) -> Task:
-    """A task of this item without seats: a new one, or one that nobody has touched, its seats withdrawn."""
+    """A task of this item without seats: a new one, or one that nobody has touched, its seats withdrawn.
+
+    What the reserve keeps for it is kept for gold: the seats it has, and those it might have got; of these there are
+    none where the budget was lowered.
+    """
     task = Task.objects.select_for_update().filter(batch=batch, item=item, is_copy=False).first()
     if task is None:
         return Task.objects.create(batch=batch, item_id=item, state=Task.State.CLOSED, pos=item, bought=0)
@@ -216,9 +221,9 @@ def _without_seats(batch: Batch, item: int) -> Task:
         raise InUse("somebody has answered it or is answering it; promote its label instead when it is sure")
     Task.objects.filter(pk=task.pk).update(bought=0, withdrawn=0, state=Task.State.CLOSED)
     Mark.objects.create(batch=batch, tasks=-1, closed=-1)  # figures leave gold tasks out
-    Batch.objects.filter(pk=batch.pk).update(
-        items=F("items") - 1, gold_bought=F("gold_bought") + max(batch.redundancy_max, task.bought)
-    )
+    kept = task.bought if batch.lowered_at else max(batch.redundancy_max, task.bought)
+    Batch.objects.filter(pk=batch.pk).update(items=F("items") - 1, gold_bought=F("gold_bought") + kept)
+    reserves.shift(batch.subject, kept * batch.seat_most_micros, "answers", to="gold")
     return task
 
 

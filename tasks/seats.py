@@ -309,6 +309,11 @@ def trim(batch: Batch, limit: int) -> int:
         return len(tasks)
 
 
+def are_open(batch: int) -> bool:
+    """Whether a seat of this batch can be taken now."""
+    return Task.objects.filter(batch=batch, open=True).order_by("priority", "pos")[:1].exists()
+
+
 def bump(batches: Iterable[int]) -> None:
     """Tell every cursor of these batches to look again: tasks reopen. Before any task is locked, to keep one order."""
     with connection.cursor() as sql:

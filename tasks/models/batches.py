@@ -80,6 +80,7 @@ class Batch(models.Model):
         null=True, help_text="What the line of its answers is being brought to, seat by seat; null: it is there."
     )
     dry_at = models.DateTimeField(null=True, help_text="Since when it wants more answers than its budget pays.")
+    dry_seen_at = models.DateTimeField(null=True, help_text="When it was last seen whether it can go on by itself.")
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
@@ -113,7 +114,11 @@ class Batch(models.Model):
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
             models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
             models.Index(fields=["id"], condition=Q(fit_to_micros__isnull=False), name="batch_to_fit"),
-            models.Index(fields=["id"], condition=Q(state="open", dry_at__isnull=False), name="batch_dry"),
+            models.Index(
+                F("dry_seen_at").asc(nulls_first=True),
+                condition=Q(state="open", dry_at__isnull=False),
+                name="batch_dry",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -148,6 +153,8 @@ class Figures(models.Model):
     rejected = models.BigIntegerField(default=0)
     excluded = models.BigIntegerField(default=0)
     gold = models.BigIntegerField(default=0, help_text="Of the submitted and accepted, those to gold.")
+    gold_out = models.BigIntegerField(db_default=0, help_text="Of the rejected and excluded, those to gold.")
+    withdrawn = models.BigIntegerField(db_default=0, help_text="Seats that wait for money.")
 
     class Meta:
         abstract = True

@@ -9,7 +9,7 @@ from tasks.bonuses import KEY_MOST, REASON_MOST
 
 class BudgetForm(Form):
     answers_micros = AmountField(
-        label="Answers may cost, in all", help_text="With the fee, and with what is spent already."
+        least_micros=0, label="Answers may cost, in all", help_text="With the fee, and with what is spent already."
     )
 
 

@@ -153,6 +153,7 @@ urlpatterns = [
     path("rules/<str:rule>/off", rules.rule_off, name="rule-off"),
     re_path(r"^batches/(?P<batch>\w+)/labels\.(?P<kind>jsonl|csv)$", dashboard.labels, name="labels"),
     path("batches/<str:batch>/budget/", budgets.budget, name="budget"),
+    path("batches/<str:batch>/close", budgets.close_batch, name="close-batch"),
     path("projects/<str:project>/bonuses/", budgets.bonuses, name="bonuses"),
     path("batches/<str:batch>/answers/", review.answers, name="answers"),
     path("batches/<str:batch>/accept", review.accept, name="accept"),

@@ -122,3 +122,12 @@ def test_all_but_what_is_owed_goes_back_from_one_line_after_the_other():
     assert reserves.release_all_but("batch:1", 200) == 0
     assert reserves.release_all_but("batch:1", 0) == 150
     assert (balance(prepaid), reserves.balance("batch:1")) == (890, 0)
+
+
+def test_what_is_counted_to_another_line_stays_set_aside_and_no_line_gives_more_than_it_has():
+    prepaid, _ = opened(1_500)
+    reserves.shift("batch:1", 200, "answers", to="gold")
+    assert lines() == {"answers": 500, "gold": 500}
+    reserves.shift("batch:1", 600, "gold", to="appeals")
+    assert lines() == {"answers": 500, "gold": 0, "appeals": 500}
+    assert (balance(prepaid), reserves.balance("batch:1")) == (500, 1_000)

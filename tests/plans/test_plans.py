@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from marketplace.core import clock
-from tasks import assignments, batches, consensus, decisions, gold, seats, settlement, tallies
+from tasks import assignments, batches, budgets, consensus, decisions, gold, seats, settlement, tallies
 from tasks.assignments import claiming
 from tasks.errors import NoTaskAvailable
 from tasks.exports import labels
@@ -27,6 +27,7 @@ pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("_million")]
 HERE: dict[str, Any] = {}
 PLACES = itertools.count(load.TASKS // 2, 1000)
 A_PAGE = 10
+A_STEP = 10_000  # tasks
 PLANS = pytest.mark.parametrize("mode", ["generic", "custom"])
 PAGES = pytest.mark.parametrize(("size", "most"), [(1, 75), (A_PAGE, 32 * A_PAGE)])  # buffers a claim may touch
 AN_ANSWER = 60  # that accepting or paying one answer may touch: its row, and its place in six indexes
@@ -127,7 +128,10 @@ def test_accepting_and_settling_what_is_due_touches_only_the_answers_of_the_step
 
 @pytest.mark.parametrize(
     "sweep",
-    [assignments.expire, gold.grade, decisions.accept_due, batches.close_finished, batches.returnable, tallies.fold],
+    [
+        *(assignments.expire, gold.grade, decisions.accept_due, batches.close_finished, batches.returnable),
+        *(tallies.fold, budgets.dry, budgets.unfitted),
+    ],
 )
 def test_a_sweep_with_nothing_to_do_touches_next_to_nothing(sweep):
     at_most(60, plans.of(sweep))
@@ -140,6 +144,14 @@ def test_consensus_finds_its_batches_without_reading_assignments():
 
 def test_a_look_at_progress_costs_the_same_at_any_size(batch):
     at_most(100, plans.of(lambda: batches.progress(batch)))
+
+
+def test_a_look_at_a_budget_reads_what_was_given_out_and_is_undecided_and_no_task(batch):
+    Batch.objects.filter(pk=batch.pk).update(lowered_at=clock.now())
+    seats.withdraw(batch, 3 * A_STEP, A_STEP)
+    cost = plans.of(lambda: budgets.of(batch))
+    assert not [said for _, said in cost.statements if "tasks_task" in said]
+    assert cost.buffers <= (load.HISTORY + load.LEASES) / 5, cost.told()
 
 
 def test_adding_up_a_thousand_marks_reads_nothing_that_they_count(batch):

@@ -1,7 +1,8 @@
 """Budgets raced: what is paid is what was bought, whoever claims, lowers, raises or closes at the same time."""
 
 from functools import partial
-from threading import Barrier
+from threading import Barrier, Event
+from time import sleep
 
 import pytest
 from django.db import connection, transaction
@@ -23,7 +24,7 @@ from tasks import (
     settlement,
 )
 from tasks.errors import NoTaskAvailable
-from tasks.models import Answer, Batch, Bonus, Decision, Task, Withheld
+from tasks.models import Answer, Batch, Bonus, Cursor, Decision, Task, Withheld
 from tests import make
 from tests.race import race
 from tests.tasks import work
@@ -155,6 +156,87 @@ def test_control_a_lowering_that_locks_no_seat_takes_what_was_given(rita):
 
     race(naive, claims)
     assert any("reserve does not cover" in sentence for sentence in audit.check())
+
+
+def test_a_lowering_whose_seats_were_just_taken_goes_on_with_others(rita, monkeypatch):
+    """A step looks at one task; while it waits for it, the task is claimed, and two more are open."""
+    monkeypatch.setattr(budgets, "STEP", 1)
+    batch = work.published(items=3, redundancy_min=1, redundancy_max=1, page_size=1)
+    last = Task.objects.order_by("-pos")[0]
+    Cursor.objects.create(worker=work.worker(), batch=batch, priority=0, pos=last.pos - 1)
+    _while_one_waits(partial(assignments.claim, work.worker(), batch.project), partial(budgets.lower, batch, rita, 0))
+    assert Answer.objects.get().task == last
+    told = budgets.of(batch)
+    assert (told.lowering_to_micros, told.dry) == (0, False)
+    while jobs.fit_budgets():
+        pass
+    told = budgets.of(batch)
+    assert (told.answers_micros, told.open_seats, told.withdrawn_seats, told.dry) == (EACH, 0, 2, True)
+
+
+def _settled_answer(rita) -> tuple[Batch, Answer]:
+    batch = work.published(items=1, redundancy_min=1, redundancy_max=1, page_size=1)
+    work.work(work.worker(), batch)
+    Answer.objects.update(accept_at="2020-01-01T00:00:00Z")
+    decisions.accept_due()
+    settlement.settle(batch.pk)
+    return batch, Answer.objects.select_related("task", "worker", "batch").get()
+
+
+def _closes_and_returns(batch, rita) -> None:
+    batches.close(batch, rita)
+    while batches.return_rest(batch.pk):
+        pass
+    assert Batch.objects.get().returned_at
+
+
+def test_a_refill_in_a_batch_that_was_just_returned_buys_nothing(rita):
+    batch, answer = _settled_answer(rita)
+    excludes = partial(decisions.exclude, answer, rita, "damaged", "No.")
+    _while_one_waits(partial(_closes_and_returns, batch, rita), excludes)
+    assert Answer.objects.get().state == "excluded"
+    assert (reserves.balance(batch.subject), prepaid()) == (0, FUNDED - EACH)
+    assert not Task.objects.filter(open=True).exists()
+
+
+def test_control_a_refill_that_trusts_what_it_read_before_the_lock_buys_in_a_returned_batch(rita, monkeypatch):
+    batch, answer = _settled_answer(rita)
+    monkeypatch.setattr(effects, "_is_open", lambda batch: batch.state == Batch.State.OPEN)
+    excludes = partial(decisions.exclude, answer, rita, "damaged", "No.")
+    _while_one_waits(partial(_closes_and_returns, batch, rita), excludes)
+    work.sweep()
+    assert reserves.balance(batch.subject) == EACH  # for good
+    assert Task.objects.filter(open=True).exists()
+
+
+def _while_one_waits(first, second) -> None:
+    """Do the first, and commit it once the second has come to wait for it."""
+    is_done = Event()
+
+    @transaction.atomic
+    def one():
+        first()
+        is_done.set()
+        for _ in range(1000):
+            if _somebody_waits():
+                return
+            sleep(0.01)
+        raise AssertionError("nobody waits")
+
+    def other():
+        is_done.wait(30)
+        second()
+
+    assert race(one, other) == [None, None]
+
+
+def _somebody_waits() -> int:
+    with connection.cursor() as sql:
+        sql.execute(
+            """SELECT count(*) FROM pg_stat_activity
+               WHERE datname = current_database() AND wait_event_type = 'Lock' AND pid <> pg_backend_pid()"""
+        )
+        return sql.fetchone()[0]
 
 
 def test_consensus_never_buys_with_what_a_lowering_returns(rita):

@@ -124,6 +124,8 @@ DAMAGE = {
     ],
     "a batch's figures are not the counts of its rows": [
         ["UPDATE tasks_mark SET submitted = submitted + 1"],
+        ["UPDATE tasks_mark SET gold_out = gold_out + 1"],
+        ["UPDATE tasks_mark SET withdrawn = withdrawn + 1"],
         ["DELETE FROM tasks_mark"],
         [
             "ALTER TABLE tasks_answer DISABLE TRIGGER answers_moved",

@@ -7,8 +7,8 @@ import pytest
 from django.urls import reverse
 
 from payments import reserves
-from tasks import assignments, batches, budgets
-from tasks.models import Batch, Bonus, Withheld
+from tasks import assignments, batches, budgets, jobs
+from tasks.models import Answer, Batch, Bonus, Withheld
 from tests.conftest import signed_in
 from tests.tasks import work
 
@@ -50,6 +50,51 @@ def test_what_is_given_out_is_a_message_beside_the_form(batch, as_rita):
     assignments.claim(work.worker(), batch.project)
     page = text(as_rita.post(reverse("budget", args=[batch.public_id]), {"line": "answers", "answers_micros": "0.01"}))
     assert "0.11 USD is spent or given out already" in page
+
+
+def test_a_budget_is_lowered_to_nothing_on_its_page(batch, as_rita):
+    address = reverse("budget", args=[batch.public_id])
+    assert "It can be lowered to 0.00 USD now" in text(as_rita.get(address))
+    assert as_rita.post(address, {"line": "answers", "answers_micros": "0"}).status_code == 302
+    assert budgets.of(batch).answers_micros == 0
+    assert "nobody is given more of this batch until you raise it" in text(as_rita.get(address))
+    page = text(as_rita.post(address, {"line": "answers", "answers_micros": "-1"}))
+    assert 'aria-invalid="true"' in page
+
+
+def test_a_batch_that_is_wanted_no_more_is_closed_on_its_page_which_says_what_comes_back(batch, rita, as_rita, as_sam):
+    lease = assignments.claim(work.worker(), batch.project)
+    address, close = reverse("budget", args=[batch.public_id]), reverse("close-batch", args=[batch.public_id])
+    page = text(as_rita.get(address))
+    assert close in page
+    assert "0.99 USD is set aside for it now" in page
+    assert "Of that, 0.11 USD stays for answers that were given out" in page
+    assert (as_rita.get(close).status_code, as_sam.post(close).status_code) == (405, 404)
+    assert Batch.objects.get().state == "open"
+    sent = as_rita.post(close, follow=True)
+    assert "The batch is closed." in text(sent)
+    assert Batch.objects.get().state == "closed"
+    assert close not in text(as_rita.get(address))
+    work.sweep()
+    assert reserves.balance(batch.subject) == 2 * EACH
+    work.answer(lease)
+    Answer.objects.update(accept_at="2020-01-01T00:00:00Z")
+    Batch.objects.update(look_again_at=None)
+    work.sweep()
+    assert Batch.objects.get().returned_at
+
+
+def test_pages_of_a_dry_batch_say_what_is_open_again_after_a_lease_ended(batch, rita, as_rita):
+    lease = assignments.claim(work.worker(), batch.project)
+    budgets.lower(batch, rita, 2 * EACH)
+    pages = (reverse("budget", args=[batch.public_id]), reverse("project", args=[batch.project.public_id]))
+    for address in pages:
+        assert "nobody is given more of this batch" in text(as_rita.get(address))
+    type(lease).objects.update(leased_until="2020-01-01T00:00:00Z")
+    jobs.expire()
+    for address in pages:
+        assert "nobody is given more of this batch" not in text(as_rita.get(address))
+    assert "The budget pays for the 2 answers still open to be taken" in text(as_rita.get(pages[0]))
 
 
 def test_missing_money_leads_to_the_prepayment(batch, as_rita):

@@ -2,12 +2,13 @@
 
 import pytest
 from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
 from payments import reserves
-from payments.models import Account, ReserveLine
-from tasks import assignments, batches, budgets, consensus, decisions, jobs, seats
+from payments.models import Account, Reserve, ReserveLine
+from tasks import assignments, audit, batches, budgets, consensus, decisions, jobs, seats, tallies
 from tasks.errors import BelowCommitted, NoTaskAvailable
 from tasks.models import Answer, Batch, Task
 from tests import make
@@ -237,6 +238,65 @@ def test_money_that_comes_free_by_itself_is_work_again(batch, rita):
     assert (told.dry, told.open_seats) == (False, 1)
 
 
+def test_a_batch_that_can_go_on_is_come_to_however_many_wait_before_it(rita):
+    stuck = [_dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita) for _ in range(3)]
+    last = _dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita)
+    reserves.add(last.subject, "answers", EACH)
+    assert budgets.dry(limit=2) == [batch.pk for batch in stuck[:2]]
+    for _ in range(2):
+        for pk in budgets.dry(limit=2):
+            budgets.resume(pk)
+    assert list(Batch.objects.filter(dry_at=None)) == [last]
+    assert budgets.of(last).open_seats == 1
+    assert budgets.dry(limit=1) == [stuck[0].pk]  # round again
+
+
+def test_a_dry_batch_that_cannot_be_looked_at_holds_up_no_other(rita, monkeypatch):
+    broken, other = (_dry(work.published(items=1, redundancy_min=1, redundancy_max=1), rita) for _ in range(2))
+    reserves.add(other.subject, "answers", EACH)
+    ReserveLine.objects.filter(reserve__subject=broken.subject).delete()
+    Reserve.objects.filter(subject=broken.subject).delete()
+    monkeypatch.setattr(budgets.dry, "__defaults__", (1,))
+    for _ in range(2):
+        jobs.resume_dry()
+    assert list(Batch.objects.filter(dry_at=None)) == [other]
+
+
+def _dry(batch: Batch, rita) -> Batch:
+    budgets.lower(batch, rita, 0)
+    batch.refresh_from_db()
+    assert batch.dry_at
+    return batch
+
+
+def test_what_waits_for_money_is_told_without_reading_a_task(batch, rita):
+    told = budgets.lower(batch, rita, 7 * EACH)
+    with CaptureQueriesContext(connection) as asked:
+        assert budgets.of(batch) == told
+    assert told.withdrawn_seats == sum(Task.objects.values_list("withdrawn", flat=True)) == 5
+    assert not [query["sql"] for query in asked if "tasks_task" in query["sql"].replace("tasks_tally", "")]
+    while tallies.fold(limit=1):
+        pass
+    assert budgets.of(batch).withdrawn_seats == 5
+    decided = assignments.claim(work.worker(), batch.project)
+    assert budgets.raise_to(batch, rita, 9 * EACH).withdrawn_seats == 3
+    assert decided.answers.count() == 2
+    assert audit.check() == []
+
+
+def test_a_batch_that_waits_but_has_a_seat_to_give_is_not_out(batch, rita):
+    lease = assignments.claim(work.worker(), batch.project)
+    assert budgets.lower(batch, rita, 2 * EACH).is_out
+    assert batches.progress(Batch.objects.get()).is_out
+    type(lease).objects.update(leased_until="2020-01-01T00:00:00Z")
+    jobs.expire()
+    told = budgets.of(batch)
+    assert (told.dry, told.is_out, told.open_seats) == (True, False, 2)
+    assert not batches.progress(Batch.objects.get()).is_out
+    assert assignments.claim(work.worker("olga"), batch.project)
+    assert budgets.of(batch).is_out
+
+
 def test_a_refill_brings_its_own_money(batch, rita):
     lease = work.work(work.worker(), batch)
     budgets.lower(batch, rita, 2 * EACH)
@@ -304,8 +364,6 @@ def test_a_lowered_batch_that_is_closed_gives_back_what_is_not_paid(batch, rita)
 
 
 def test_a_budget_below_what_seats_cost_is_found_by_the_audit(batch, rita):
-    from tasks import audit
-
     budgets.lower(batch, rita, 7 * EACH)
     with transaction.atomic():
         with connection.cursor() as sql:

@@ -9,10 +9,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.core import ids
-from marketplace.web.edge import page_of, person, refusals_in
+from marketplace.web.edge import action, page_of, person, refusals_in
 from marketplace.web.views.projects import visible
+from tasks import batches, budgets, forecast
 from tasks import bonuses as giving
-from tasks import budgets, forecast
 from tasks.models import Batch, Bonus
 from tasks.web import chart
 from tasks.web.budget_forms import BonusesForm, BonusForm, BudgetForm, ExamsForm, GoldForm
@@ -23,8 +23,7 @@ NAME_SHOWN = 10
 @login_required
 def budget(request: HttpRequest, batch: str) -> HttpResponse:
     """What it has cost, what it will cost, and the forms that lower or raise it."""
-    seen = Batch.objects.visible_to(person(request)).select_related("project__organisation")
-    found = get_object_or_404(seen, public_id=batch)
+    found = _batch(request, batch)
     told, is_short = budgets.of(found), False
     listed: dict[str, forms.Form] = {
         "answers": BudgetForm(initial={"answers_micros": told.answers_micros}),
@@ -50,6 +49,19 @@ def budget(request: HttpRequest, batch: str) -> HttpResponse:
             **{"forms": listed, "is_short": is_short, "picture": _picture(told, running)},
         },
     )
+
+
+@action
+def close_batch(request: HttpRequest, batch: str) -> HttpResponse:
+    found = _batch(request, batch)
+    batches.close(found, person(request))
+    messages.success(request, "The batch is closed. What it cannot come to cost comes back to your prepayment.")
+    return redirect("project", found.project.public_id)
+
+
+def _batch(request: HttpRequest, batch: str) -> Batch:
+    seen = Batch.objects.visible_to(person(request)).select_related("project__organisation")
+    return get_object_or_404(seen, public_id=batch)
 
 
 def _picture(told: budgets.Budget, running: forecast.Running) -> chart.Lines:
