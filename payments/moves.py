@@ -20,7 +20,8 @@ ORDER BY id {order} LIMIT %(most)s
 SIDE = """
 (SELECT id FROM payments_transfer
     WHERE ({side}_id, id) > (account.of, %(above)s) AND ({side}_id, id) < (account.of, %(below)s)
-    AND created_at >= %(begin)s AND created_at < %(end)s {without} ORDER BY {side}_id {order}, id {order} LIMIT %(most)s)
+    AND created_at >= %(begin)s AND created_at < %(end)s {without}
+    ORDER BY {side}_id {order}, id {order} LIMIT %(most)s)
 """
 WITHOUT = "AND NOT EXISTS (SELECT 1 FROM payments_entry e WHERE e.id = entry_id AND e.kind = ANY(%(without)s))"
 ALL = 2**63 - 1

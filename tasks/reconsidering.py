@@ -43,7 +43,7 @@ def _tried(pk: int) -> bool:
         decision = Decision.objects.select_related("answer__batch__project").get(pk=pk)
         if decision.owed_at is None and decision.answer:
             subject = f"{decision.answer.batch.project}: pay for an answer is missing"
-            text = f"It was rejected because of a check that was wrong, and is to be paid. {missing.detail} Please prepay."
+            text = f"The check that it was rejected by was wrong, so it is to be paid: {missing.detail}. Please prepay."
             batches.tell(decision.answer.batch, subject, text)
         Decision.objects.filter(pk=pk).update(owed_at=clock.now())
         return False

@@ -8,7 +8,8 @@ from typing import Any
 from marketplace.core.money import DECIMALS, MICROS
 
 ANYWHERE = "*"  # countries without a floor of their own in that currency, and workers whose country is not known
-# Statutory minimum wages of 2026, whole country (of Japan the mean of its regions), adults. Elsewhere there is no floor until the operator sets one.
+# Statutory minimum wages of 2026, whole country (of Japan the mean of its regions), adults.
+# Elsewhere there is no floor until the operator sets one.
 USUAL = "US=7.25USD DE=13.90EUR FR=12.02EUR GB=12.71GBP JP=1121JPY"
 
 Floors = dict[str, dict[str, int]]  # country -> currency -> micros an hour

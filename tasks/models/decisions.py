@@ -193,7 +193,7 @@ class Decision(models.Model):
     grant = models.ForeignKey(Grant, models.PROTECT, null=True, related_name="+", help_text="What it ended.")
     hold = models.OneToOneField(Hold, models.PROTECT, null=True, related_name="+")
 
-    owed_at = models.DateTimeField(null=True, help_text="To be undone, but its pay was missing; when that was tried last.")
+    owed_at = models.DateTimeField(null=True, help_text="To be undone; when its pay was last found to be missing.")
     counted = models.BooleanField(default=False, help_text="A rejection that is final, in its worker's record.")
 
     objects = DecisionQuerySet.as_manager()
@@ -237,7 +237,9 @@ class Decision(models.Model):
                 name="decision_to_count",
             ),
             models.Index(fields=["id"], condition=Q(state="overturned", counted=True), name="decision_to_uncount"),
-            models.Index(fields=["owed_at"], condition=Q(state="standing", owed_at__isnull=False), name="decision_owed"),
+            models.Index(
+                fields=["owed_at"], condition=Q(state="standing", owed_at__isnull=False), name="decision_owed"
+            ),
         ]
 
     def __str__(self) -> str:
