@@ -75,7 +75,8 @@ CHECKS = {
         SELECT account.id, account.kind, entry.id AS entry, entry.kind AS of FROM payments_account account
         JOIN payments_transfer transfer ON transfer.credit_id = account.id
         JOIN payments_entry entry ON entry.id = transfer.entry_id
-        WHERE account.kind = 'pending' AND entry.kind NOT IN ('settlement', 'top_up', 'bonus')
+        WHERE account.kind = 'pending' AND transfer.id > %(after)s
+          AND entry.kind NOT IN ('settlement', 'top_up', 'bonus')
         ORDER BY account.id, entry.id""",
     "prepayment {id} is {state}, of {amount} micros; its entry moved {moved}": """
         SELECT id, state, amount_micros AS amount, moved FROM payments_prepayment

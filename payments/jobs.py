@@ -1,5 +1,7 @@
 """Background work with money: every one may run twice."""
 
+import time
+
 from django.conf import settings
 
 from payments import billing, differences, ledger, maturities, months, reconciliation, schedules, seals, webhooks
@@ -9,6 +11,8 @@ from payments import payout_accounts as accounts
 from payments import payouts as outgoing
 from payments import prepayments as incoming
 from payments import refunds as returning
+
+SEAL_S = 45  # a step of the sweep begins no other seal then
 
 
 def send(payout_pk: int) -> None:
@@ -98,6 +102,9 @@ def reconcile() -> bool:
 
 def seal() -> bool:
     """Sweep: audit what came since the last seal, keep what is wrong as differences, and seal what can be sealed."""
-    problems = ledger.audit()
+    began, problems = time.monotonic(), ledger.audit()
     differences.note_broken(settings.MODE, problems)
-    return not problems and seals.seal()
+    is_more = not problems
+    while is_more and time.monotonic() - began < SEAL_S:
+        is_more = seals.seal()
+    return is_more

@@ -29,10 +29,12 @@ def transfer(user: User, token: str) -> Transfer:
 
 
 def answers(user: User, amount: Transfer) -> "QuerySet[Answer]":
-    """The answers of this person that the entry paid; a settlement's key names the first, none is older."""
+    """The answers of this person that a settlement paid; its key names the first, none is older. Others paid none."""
+    named = re.fullmatch(r"settle:(\d+):(\d+)", amount.entry.key)
+    if named is None:
+        return Answer.objects.none()
     own = Answer.objects.filter(worker=profiles.of(user), submitted_at__isnull=False, entry=amount.entry_id)
-    if named := re.fullmatch(r"settle:(\d+):(\d+)", amount.entry.key):
-        own = own.filter(batch=int(named[1]), pk__gte=int(named[2]))
+    own = own.filter(batch=int(named[1]), pk__gte=int(named[2]))
     return own.select_related("assignment__project", "batch")
 
 

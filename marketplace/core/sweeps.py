@@ -13,6 +13,7 @@ from django.utils.module_loading import import_string
 from marketplace.core import clock, jobs
 from marketplace.core.models import Sweep
 
+RETRY_S = 60  # after which one that failed is due again, however seldom it is
 LOST_AFTER = timedelta(seconds=15)  # a queued sweep that never started (its cluster was killed) is queued again
 
 
@@ -43,7 +44,7 @@ def run(name: str) -> None:
         Sweep.objects.update_or_create(name=name, defaults={"started_at": began_at})
         more = step()
         is_done = True
-    finally:  # where it failed, it is due again after its interval
+    finally:
         with contextlib.suppress(InterfaceError, OperationalError):  # what was lost with the connection is told above
             _end(name, began_at, more, is_done)
 
@@ -69,7 +70,8 @@ def _is_due(sweep: Sweep | None, at: object, every_s: float) -> bool:
         return True
     if sweep.queued_at and sweep.queued_at > at - LOST_AFTER:  # type: ignore[operator]
         return False
-    return sweep.ended_at is None or sweep.ended_at <= at - timedelta(seconds=every_s)  # type: ignore[operator]
+    wait_s = every_s if sweep.done_at == sweep.ended_at else min(every_s, RETRY_S)
+    return sweep.ended_at is None or sweep.ended_at <= at - timedelta(seconds=wait_s)  # type: ignore[operator]
 
 
 def _number(name: str) -> int:

@@ -71,12 +71,15 @@ def test_a_step_with_more_to_do_queues_the_next():
     assert Sweep.objects.get().queued_at
 
 
-def test_a_step_that_fails_is_due_again_after_its_interval():
+def test_a_step_that_fails_is_due_again_soon_however_seldom_it_is(settings):
+    settings.SWEEPS = {f"{ME}.broken": 24 * 3600}
     with pytest.raises(RuntimeError):
         sweeps.run(f"{ME}.broken")
     row = Sweep.objects.get()
     assert row.queued_at is None
-    assert row.ended_at
+    assert sweeps.tick() == []
+    Sweep.objects.update(ended_at=row.ended_at - timedelta(seconds=sweeps.RETRY_S))
+    assert sweeps.tick() == [f"{ME}.broken"]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 from django.db import connection, transaction
 
 from marketplace.core import clock
-from payments import disputes, guards, ledger, months, payouts, prepayments, refunds, reserves, seals
-from payments.models import Prepayment, SealedCheckpoint, Transfer
+from payments import disputes, guards, jobs, ledger, months, payouts, prepayments, refunds, reserves, seals
+from payments.models import Month, Prepayment, SealedCheckpoint, Transfer
 from tests import make
 from tests.payments import made
 from tests.payments.made import USD
@@ -146,12 +146,12 @@ def test_nothing_is_sealed_while_something_is_wrong():
     counted()
     with tampered():
         run("UPDATE payments_account SET credits_micros = credits_micros + 1 WHERE kind = 'fees'")
-    seals.seal()
+    assert not jobs.seal()
     assert not SealedCheckpoint.objects.exists()
     assert any("do not sum to zero" in sentence for sentence in ledger.audit())
     with tampered():
         run("UPDATE payments_account SET credits_micros = credits_micros - 1 WHERE kind = 'fees'")
-    seals.seal()
+    assert not jobs.seal()
     assert SealedCheckpoint.objects.exists()
 
 
@@ -225,6 +225,18 @@ def test_before_a_seal_rows_and_totals_are_named_as_well(name):
             audit()
     with pytest.raises(CommandError, match=sentence):
         audit("--full")
+
+
+@pytest.mark.parametrize(("closed_days_ago", "is_named"), [(39, True), (41, False)])
+def test_sums_of_months_that_were_closed_long_ago_are_read_again_by_a_full_audit_only(closed_days_ago, is_named):
+    life()
+    sealed()
+    Month.objects.update(closed_at=clock.now() - timedelta(days=closed_days_ago))
+    with tampered():
+        run("UPDATE payments_movement SET amount_micros = amount_micros + 1")
+    with pytest.raises(CommandError, match="is counted as"):
+        audit("--full")
+    assert bool(ledger.audit()) is is_named
 
 
 def test_facts_of_a_sealed_entry_and_a_seal_itself_are_under_the_digest():

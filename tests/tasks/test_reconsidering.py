@@ -146,7 +146,7 @@ def test_it_may_be_enqueued_by_those_who_void_and_run_twice():
 
 def test_what_cannot_be_paid_waits_for_money_and_holds_up_nothing_else(monkeypatch):
     terms = {"gold_share": 0.5, "redundancy_min": 1, "redundancy_max": 1, "practice_size": 0, "page_size": 4}
-    here = work.published(items=2, gold=4, accept_after_s=3600, **terms)
+    here = work.published(items=8, gold=6, accept_after_s=3600, **terms)
     rita = make.owner(here.project.organisation)
     for name in ("wes", "max"):
         work.work_all(work.worker(name), here)
