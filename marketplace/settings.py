@@ -275,6 +275,7 @@ SWEEPS = {
     "tasks.jobs.tell_of_disputes": 5,
     "tasks.jobs.tell_of_payouts": 5,
     "tasks.jobs.tell_of_invoices": 60,
+    "tasks.jobs.tell_of_top_ups": 60,
     "payments.jobs.scheduled_payouts": 60,
     "payments.jobs.payout_accounts": 60,
     "payments.jobs.count_months": 30,

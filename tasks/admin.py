@@ -10,11 +10,12 @@ from django.urls import reverse
 from django.utils.html import format_html
 
 from marketplace.admin import ReadOnly
+from marketplace.core import money
 from marketplace.core.errors import DomainError
 from marketplace.models import User
 from payments.admin import CappedPaginator
-from tasks import appeals, decisions, holding, reports
-from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold, Report
+from tasks import appeals, decisions, fair_pay, holding, reports
+from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold, Report, TopUpProposal
 from tasks.web.forms import HoldForm, ReasonForm
 from workers.models import Reliability, Worker
 
@@ -235,5 +236,52 @@ def _settle_report(request: HttpRequest, report: Report) -> None:
                 messages.error(request, "Choose a verdict.")
                 return
         messages.success(request, f"The report is {report.state}.")
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
+
+
+@admin.register(TopUpProposal)
+class TopUpProposalAdmin(WorkAdmin):
+    list_display = ["public_id", "state", "amount", "organisation", "batch", "made_at", "decided_at"]
+    list_filter = ["state"]
+    list_select_related = ["batch__project__organisation"]
+    search_fields = ["public_id", "batch__public_id"]
+    ordering = ["-state", "-pk"]
+
+    @admin.display(ordering="amount_micros")
+    def amount(self, proposal: TopUpProposal) -> str:
+        return money.show(proposal.amount_micros, proposal.batch.currency)
+
+    @admin.display()
+    def organisation(self, proposal: TopUpProposal) -> str:
+        return str(proposal.batch.project.organisation)
+
+    def change_view(self, request: HttpRequest, object_id: str, *args: Any, **options: Any) -> HttpResponse:
+        """Show how it is computed, or grant or decline it."""
+        if not self.has_view_permission(request):
+            return super().change_view(request, object_id, *args, **options)
+        rows = TopUpProposal.objects.select_related("batch__project__organisation", "worker", "decided_by")
+        proposal = get_object_or_404(rows, pk=object_id if object_id.isdecimal() else None)
+        if request.method == "POST":
+            _decide_top_up(request, proposal)
+            return redirect(request.path)
+        title, is_open = f"Proposed top-up {proposal}", proposal.state == TopUpProposal.State.OPEN
+        context = {"opts": self.opts, "title": title, "proposal": proposal, "is_open": is_open}
+        context = {**self.admin_site.each_context(request), **context}
+        return TemplateResponse(request, "admin/tasks/topupproposal/decide.html", context)
+
+
+def _decide_top_up(request: HttpRequest, proposal: TopUpProposal) -> None:
+    by = cast(User, request.user)
+    try:
+        match request.POST.get("verdict"):
+            case "grant":
+                made = fair_pay.grant(proposal, by)
+                messages.success(request, f"{money.show(made.amount_micros, proposal.batch.currency)} is added.")
+            case "decline":
+                fair_pay.decline(proposal, by, request.POST.get("reason", ""))
+                messages.success(request, "It is declined.")
+            case _:
+                messages.error(request, "Choose a verdict.")
     except DomainError as refusal:
         messages.error(request, refusal.detail)

@@ -124,21 +124,28 @@ CHECKS = {
         WITH told AS (
             SELECT a.worker_id, a.batch_id,
                    count(*) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt = 0) AS paid,
-                   coalesce(sum(a.price_micros) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt = 0), 0) AS micros,
+                   coalesce(sum(a.price_micros) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt = 0), 0)
+                       + coalesce(sum(w.price_micros) FILTER (WHERE w.entry_id IS NOT NULL), 0) AS micros,
                    coalesce(sum(a.price_micros) FILTER (WHERE a.entry_id IS NOT NULL AND a.attempt <> 0), 0) AS exams,
-                   coalesce(sum(a.price_micros) FILTER (WHERE a.state = 'rejected'), 0) AS rejected,
+                   coalesce(sum(a.price_micros) FILTER (WHERE a.state = 'rejected'), 0)
+                       + coalesce(sum(w.price_micros) FILTER (WHERE d.state = 'standing'), 0) AS rejected,
+                   sum(a.price_micros + coalesce(w.price_micros, 0))
+                       FILTER (WHERE p.is_timed AND a.submitted_at IS NOT NULL) AS offered,
                    count(*) FILTER (WHERE p.is_timed AND p.purpose = 'work' AND a.submitted_at IS NOT NULL) AS answers
-            FROM tasks_answer a JOIN tasks_assignment p ON p.id = a.assignment_id GROUP BY 1, 2),
+            FROM tasks_answer a JOIN tasks_assignment p ON p.id = a.assignment_id
+            LEFT JOIN (tasks_withheld w JOIN tasks_decision d ON d.id = w.decision_id) ON d.answer_id = a.id
+            GROUP BY 1, 2),
         timed AS (SELECT worker_id, batch_id, sum(active_s) FILTER (WHERE purpose = 'work') AS work_s,
                          sum(active_s) FILTER (WHERE purpose <> 'work') AS test_s
                   FROM tasks_assignment WHERE is_timed GROUP BY 1, 2)
         SELECT coalesce(s.id, -1) FROM tasks_timesheet s FULL JOIN told USING (batch_id, worker_id)
         LEFT JOIN timed USING (batch_id, worker_id)
         WHERE (coalesce(s.paid, 0), coalesce(s.paid_micros, 0), coalesce(s.exam_micros, 0),
-               coalesce(s.rejected_micros, 0), coalesce(s.answers, 0), coalesce(s.work_s, 0), coalesce(s.test_s, 0))
+               coalesce(s.rejected_micros, 0), coalesce(s.offered_micros, 0), coalesce(s.answers, 0),
+               coalesce(s.work_s, 0), coalesce(s.test_s, 0))
             IS DISTINCT FROM (coalesce(told.paid, 0), coalesce(told.micros, 0), coalesce(told.exams, 0),
-               coalesce(told.rejected, 0), coalesce(told.answers, 0), coalesce(timed.work_s, 0),
-               coalesce(timed.test_s, 0))""",
+               coalesce(told.rejected, 0), coalesce(told.offered, 0), coalesce(told.answers, 0),
+               coalesce(timed.work_s, 0), coalesce(timed.test_s, 0))""",
     "a reserve does not cover what its batch may come to owe": """
         WITH owed AS (
             SELECT batch_id, sum(price_micros + fee_micros) AS micros FROM tasks_answer a

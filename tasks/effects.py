@@ -32,7 +32,9 @@ def take_out(decision: Decision) -> None:
         states.move(answer, Answer.State.REJECTED if is_rejected else Answer.State.EXCLUDED)
     wants_consensus(answer.batch)  # before any task and any score, to keep one order of locks
     if is_rejected:
-        fair_pay.note_rejected(answer, 1)
+        fair_pay.note_rejected(answer, answer.price_micros)
+    elif decision.kind == Decision.Kind.PART:
+        fair_pay.note_rejected(answer, decision.facts["price_micros"] - answer.price_micros)
     if not is_gold(answer):
         refill = bool(decision.facts.get("refill")) and _is_open(answer.batch)
         seats.give_up(answer, refill=refill)
@@ -52,7 +54,9 @@ def put_back(decision: Decision) -> None:
     states.move(answer, Answer.State.ACCEPTED)
     wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
     if was_rejected:
-        fair_pay.note_rejected(answer, -1)
+        fair_pay.note_restored(answer, answer.price_micros)
+    elif withheld := Withheld.objects.filter(decision=decision).first():
+        fair_pay.note_restored(answer, withheld.price_micros, paid_micros=withheld.price_micros)
     if not is_gold(answer):
         seats.restore(answer)
     _restore_pay(decision, answer)

@@ -28,6 +28,7 @@ from tasks import (
     rules,
     settlement,
     tallies,
+    top_up_notices,
     totals,
     training,
 )
@@ -136,6 +137,10 @@ def tell_of_payouts() -> bool:
 
 def tell_of_invoices() -> bool:
     return invoice_notices.tell()
+
+
+def tell_of_top_ups() -> bool:
+    return top_up_notices.tell()
 
 
 def apply_rules() -> bool:

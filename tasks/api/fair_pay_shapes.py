@@ -36,7 +36,10 @@ class ComputationSerializer(Strict):
     reading_s = serializers.IntegerField(help_text="Guidelines and lessons.")
     answers = serializers.IntegerField(help_text="Handed in.")
     paid = serializers.IntegerField(help_text="Of them.")
-    paid_micros = serializers.IntegerField(help_text="What they and the exams were paid.")
+    paid_micros = serializers.IntegerField(help_text="What they and the exams were paid, parts as parts.")
+    rejected_micros = serializers.IntegerField(
+        default=0, help_text="Of the prices offered: those of rejected answers, and what is withheld of others."
+    )
     task_s = serializers.FloatField(help_text="The median of what an answer takes here.")
     time_most_percent = serializers.IntegerField(help_text="Of that median: what an answer may take and count.")
     workers = serializers.IntegerField()

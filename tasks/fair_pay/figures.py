@@ -17,7 +17,8 @@ from tasks.models import Batch, PayFigures, TimeSheet
 NEW_STEP = 5_000
 PROJECTS_STEP = 100
 
-# From one project to the next: what is behind the first new sheet of each is not read
+# From one project to the next: what is behind the first new sheet of each is not read. All of them, whose figures are
+# oldest first: where only so many of the lowest keys were looked for, while those are busy no other had its turn
 OUTDATED = """
 WITH RECURSIVE found AS (
     (SELECT project_id FROM tasks_timesheet WHERE is_new ORDER BY project_id LIMIT 1)
@@ -25,7 +26,9 @@ WITH RECURSIVE found AS (
     SELECT (SELECT project_id FROM tasks_timesheet WHERE is_new AND project_id > found.project_id
             ORDER BY project_id LIMIT 1)
     FROM found WHERE project_id IS NOT NULL)
-SELECT project_id FROM found WHERE project_id IS NOT NULL LIMIT %s
+SELECT project_id FROM found WHERE project_id IS NOT NULL
+ORDER BY (SELECT made_at FROM tasks_payfigures figures WHERE figures.project_id = found.project_id) NULLS FIRST,
+    project_id LIMIT %s
 """
 # The country is the one the provider pays to, where it is known, else the one that was stated
 COUNTRY = """coalesce((
@@ -33,7 +36,8 @@ COUNTRY = """coalesce((
     WHERE account.user_id = w.user_id AND account.mode = {mode} AND account.state <> 'closed' AND account.country <> ''
     LIMIT 1), w.country)"""
 HELD = """EXISTS (SELECT FROM payments_hold h
-              WHERE h.user_id = w.user_id AND h.lifted_at IS NULL AND h.until > clock_timestamp())"""
+              WHERE h.user_id = w.user_id AND h.lifted_at IS NULL
+                  AND h.since <= clock_timestamp() AND h.until > clock_timestamp())"""
 WORKERS = f"""
 SELECT {COUNTRY.format(mode="%(mode)s")}, sum(s.offered_micros - s.rejected_micros)::bigint,
        sum(s.work_s + s.test_s + s.reading_s)::bigint, sum(s.work_s)::bigint, sum(s.answers)::bigint
@@ -90,7 +94,7 @@ class Pay:
 
 
 def outdated() -> list[int]:
-    """Projects in which a time sheet changed since their figures were made."""
+    """Projects in which a time sheet changed since their figures were made, the oldest figures first."""
     with connection.cursor() as sql:
         sql.execute(OUTDATED, [PROJECTS_STEP])
         return [project for (project,) in sql.fetchall()]
@@ -172,11 +176,11 @@ def offered_to(project: Project, country: str, price_micros: int) -> Pay:
     return _pay(project, figures, country, price_micros, agreed)
 
 
-def of_many(projects: Iterable[Project], country: str = ANYWHERE) -> dict[int, Pay]:
+def of_many(projects: Iterable[Project]) -> dict[int, Pay]:
     """The same for several projects, by primary key."""
     listed = list(projects)
     found = PayFigures.objects.in_bulk([project.pk for project in listed])
-    return {project.pk: _pay(project, found.get(project.pk), country) for project in listed}
+    return {project.pk: _pay(project, found.get(project.pk)) for project in listed}
 
 
 def _pay(

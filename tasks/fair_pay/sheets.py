@@ -34,7 +34,7 @@ UPDATE tasks_assignment SET is_timed = true WHERE id = ANY(ARRAY(
     SELECT id FROM tasks_assignment WHERE submitted_at IS NOT NULL AND NOT is_timed
     ORDER BY batch_id, id LIMIT %s FOR NO KEY UPDATE SKIP LOCKED)) RETURNING id
 """
-# Each page once: its time, and how many answers with which prices came of it
+# Each page once: its time, and how many answers with which prices came of it, what was withheld of them meanwhile too
 PAGES = """
 SELECT a.worker_id AS worker, a.batch_id AS batch,
     sum(CASE WHEN a.purpose = 'work' THEN given.answers ELSE 0 END) AS answers,
@@ -44,8 +44,10 @@ SELECT a.worker_id AS worker, a.batch_id AS batch,
     sum(CASE WHEN a.purpose <> 'work' THEN a.active_s ELSE 0 END) AS test_s,
     0 AS reading_s, 0 AS paid, 0 AS paid_micros, 0 AS exam_micros, 0 AS rejected_micros
 FROM tasks_assignment a, LATERAL (
-    SELECT count(*) AS answers, coalesce(sum(price_micros), 0) AS micros FROM tasks_answer x
-    WHERE x.assignment_id = a.id AND x.submitted_at IS NOT NULL) AS given
+    SELECT count(*) AS answers, coalesce(sum(price_micros + CASE WHEN state IN ('excluded', 'accepted') THEN coalesce((
+        SELECT sum(w.price_micros) FROM tasks_decision d JOIN tasks_withheld w ON w.decision_id = d.id
+        WHERE d.answer_id = x.id), 0) ELSE 0 END), 0) AS micros
+    FROM tasks_answer x WHERE x.assignment_id = a.id AND x.submitted_at IS NOT NULL) AS given
 WHERE a.id = ANY(%s) GROUP BY 1, 2
 """
 Paid = tuple[int, int, int, int]  # worker, answers of work, their prices and those of exams in micros
@@ -69,19 +71,22 @@ def note_paid(batch: int, sums: Iterable[Paid]) -> None:
     )
 
 
-def note_rejected(answer: Answer, sign: int) -> None:
-    """Add the price of an answer that is rejected (1), or restored (-1)."""
-    price_micros = sign * answer.price_micros
-    if sign < 0:  # what is taken back cannot be inserted
-        _add([{"worker": answer.worker_id, "batch": answer.batch_id}])
-        with connection.cursor() as sql:
-            sql.execute(
-                """UPDATE tasks_timesheet SET rejected_micros = rejected_micros + %s
-                   WHERE batch_id = %s AND worker_id = %s""",
-                [price_micros, answer.batch_id, answer.worker_id],
-            )
-        return
-    _add([{"worker": answer.worker_id, "batch": answer.batch_id, "rejected_micros": price_micros}])
+def note_rejected(answer: Answer, micros: int) -> None:
+    """Add what is not paid of the price of an answer: all of it where it is rejected, else what is withheld."""
+    _add([{"worker": answer.worker_id, "batch": answer.batch_id, "rejected_micros": micros}])
+
+
+def note_restored(answer: Answer, micros: int, paid_micros: int = 0) -> None:
+    """Take that back.
+
+    paid_micros  of it, what an entry of its own pays in the same transaction
+    """
+    _add([{"worker": answer.worker_id, "batch": answer.batch_id, "paid_micros": paid_micros}])
+    with connection.cursor() as sql:  # what is taken back cannot be inserted
+        sql.execute(
+            "UPDATE tasks_timesheet SET rejected_micros = rejected_micros - %s WHERE batch_id = %s AND worker_id = %s",
+            [micros, answer.batch_id, answer.worker_id],
+        )
 
 
 def note_reading(worker: Worker, project: Project, text: str, active_s: int) -> int:

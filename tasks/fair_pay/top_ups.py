@@ -4,8 +4,9 @@ The batch is locked first, then the worker's time sheet, then accounts: two swee
 two people who decide, each see what the other did.
 """
 
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
@@ -14,11 +15,11 @@ from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, money, states
-from marketplace.core.errors import Invalid
+from marketplace.core.errors import Conflict, Forbidden, Invalid
 from marketplace.core.pay_floors import ANYWHERE
-from marketplace.models import Role, User
-from payments import ledger, reserves
-from payments.models import Account, Hold, PayoutAccount, Reserve, ReserveLine
+from marketplace.models import Organisation, Role, User
+from payments import holds, ledger, reserves
+from payments.models import Account, PayoutAccount, Reserve, ReserveLine
 from tasks.fair_pay import floors, rates
 from tasks.fair_pay.figures import told
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
@@ -29,6 +30,7 @@ LINE = "top_ups"
 BATCHES_STEP = 100
 WORKERS_STEP = 200
 PROPOSED_LEAST_MICROS = 10_000  # nobody is asked about less
+TOLD_EVERY = timedelta(days=1)  # those who decide, of one batch
 REASON_MOST = 2_000
 
 
@@ -55,6 +57,7 @@ class Computation:
     topped_before_micros: int
     missing_micros: int
     cap_micros: int  # of the prices paid: what may be added without asking
+    rejected_micros: int = 0  # of what was offered: rejected, or withheld of a part
     is_held: bool = False
 
 
@@ -80,9 +83,8 @@ def top_up(batch: int, limit: int = WORKERS_STEP) -> bool:
     sheets = TimeSheet.objects.filter(batch=batch, worker__gt=found.top_up_after).order_by("worker")[:limit]
     rows = list(sheets.select_related("worker"))
     figures = PayFigures.objects.filter(pk=found.project_id).first()
-    for sheet in rows:
-        if figures and _missing(found, sheet, figures):
-            _settle(batch, sheet.worker, figures)
+    for worker in _to_settle(found, rows, figures):
+        _settle(batch, worker, figures)
     _come_to(found, rows[-1].worker_id if len(rows) == limit else None, at)
     return len(rows) == limit
 
@@ -99,29 +101,59 @@ def _come_to(batch: Batch, worker: int | None, at: datetime) -> None:
         Batch.objects.filter(pk=row.pk).update(top_up_at=None, top_up_after=0, topped_at=at)
 
 
+def _to_settle(batch: Batch, sheets: Sequence[TimeSheet], figures: PayFigures | None) -> list[int]:
+    """Of the workers of these sheets those to whom something is missing, or was: their proposals follow the figures."""
+    waiting = TopUpProposal.objects.filter(batch=batch, state=TopUpProposal.State.OPEN)
+    asked = set(waiting.filter(worker__in=[sheet.worker_id for sheet in sheets]).values_list("worker", flat=True))
+    countries = _countries([sheet.worker for sheet in sheets], batch.mode)
+    return [
+        sheet.worker_id
+        for sheet in sheets
+        if sheet.worker_id in asked or _missing(batch, sheet, figures, countries[sheet.worker_id])
+    ]
+
+
 @transaction.atomic
-def _settle(batch: int, worker: Worker, figures: PayFigures) -> None:
+def _settle(batch: int, worker: int, figures: PayFigures | None) -> None:
     """Post what may be added without asking, and propose the rest."""
     row = Batch.objects.select_for_update(no_key=True).get(pk=batch)
-    sheet = TimeSheet.objects.select_for_update(no_key=True).get(batch=batch, worker=worker)
-    known = _missing(row, sheet, figures)
+    sheet = _sheet(row, worker)
+    known = _missing_now(row, sheet, figures)
     if known is None:
+        _propose(row, sheet, None, 0)
         return
-    left = _line_left_micros(row)
-    within = known.cap_micros - (sheet.topped_micros - sheet.granted_micros)
-    amount = 0 if known.is_held else max(0, min(known.missing_micros, within, left))
+    amount = _unasked_micros(row, sheet, known)
     if amount:
         _post(row, sheet, amount, known)
     _propose(row, sheet, known, known.missing_micros - amount - sheet.declined_micros)
 
 
-def _missing(batch: Batch, sheet: TimeSheet, figures: PayFigures) -> Computation | None:
+def _sheet(batch: Batch, worker: int) -> TimeSheet:
+    """The sheet of a worker, locked, with the worker."""
+    sheets = TimeSheet.objects.select_for_update(no_key=True, of=("self",)).select_related("worker__user")
+    return sheets.get(batch=batch, worker=worker)
+
+
+def _missing_now(batch: Batch, sheet: TimeSheet, figures: PayFigures | None) -> Computation | None:
+    """What is missing to a worker whose sheet is locked, and whether a hold leaves it to a person."""
+    known = _missing(batch, sheet, figures, country_of(sheet.worker, batch.mode))
+    return replace(known, is_held=_is_held(sheet.worker.user)) if known else None
+
+
+def _unasked_micros(batch: Batch, sheet: TimeSheet, known: Computation) -> int:
+    """Of what is missing, what may be added without asking anybody."""
+    if known.is_held:
+        return 0
+    within = known.cap_micros - (sheet.topped_micros - sheet.granted_micros)
+    return max(0, min(known.missing_micros, within, _line_left_micros(batch)))
+
+
+def _missing(batch: Batch, sheet: TimeSheet, figures: PayFigures | None, country: str) -> Computation | None:
     """What is missing to the floor, with the figures it follows from; None: nothing is, or too few have worked."""
-    if not told(figures) or not sheet.paid or not sheet.answers:
+    if not figures or not told(figures) or not sheet.paid or not sheet.answers:
         return None
-    worker = Worker.objects.select_related("user").get(pk=sheet.worker_id)
-    floor = floors.of(batch.pay_floor_micros, country_of(worker, batch.mode), batch.currency)
-    if figures.median_micros >= floor.micros or worker.state == Worker.State.ERASED:
+    floor = floors.of(batch.pay_floor_micros, country, batch.currency)
+    if figures.median_micros >= floor.micros or sheet.worker.state == Worker.State.ERASED:
         return None
     most = settings.TOP_UP_TIME_MOST_PERCENT
     work_s = rates.counted_s(sheet.work_s, sheet.answers, figures.task_s, most)
@@ -151,18 +183,25 @@ def _missing(batch: Batch, sheet: TimeSheet, figures: PayFigures) -> Computation
         topped_before_micros=sheet.topped_micros,
         missing_micros=missing,
         cap_micros=rates.cap_micros(sheet.paid_micros, batch.top_up_most_percent),
-        is_held=_is_held(worker.user_id),
+        rejected_micros=sheet.rejected_micros,
     )
 
 
 def country_of(worker: Worker, mode: str) -> str:
     """Where the provider pays this person, where that is known; else the country they stated."""
-    paid_to = PayoutAccount.objects.filter(user=worker.user_id, mode=mode).exclude(state=PayoutAccount.State.CLOSED)
-    return paid_to.values_list("country", flat=True).first() or worker.country or ANYWHERE
+    return _countries([worker], mode)[worker.pk]
 
 
-def _is_held(user: int) -> bool:
-    return Hold.objects.filter(user=user, lifted_at=None, until__gt=clock.now()).exists()
+def _countries(workers: Iterable[Worker], mode: str) -> dict[int, str]:
+    """The same for several, by primary key."""
+    asked = {worker.user_id: worker for worker in workers}
+    paid_to = PayoutAccount.objects.filter(user__in=asked, mode=mode).exclude(state=PayoutAccount.State.CLOSED)
+    known = dict(paid_to.values_list("user", "country"))
+    return {worker.pk: known.get(user) or worker.country or ANYWHERE for user, worker in asked.items()}
+
+
+def _is_held(user: User) -> bool:
+    return holds.in_force(user) is not None
 
 
 def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation, by: User | None = None) -> TopUp:
@@ -183,14 +222,13 @@ def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation
     batch.topped_micros += amount_micros
     batch.save(update_fields=["topped_micros"])
     reserve = Reserve.objects.select_related("account", "project").get(subject=batch.subject)
-    worker = Worker.objects.get(pk=sheet.worker_id)
     told_of = {"project": reserve.project.public_id, "top_up": made.public_id, **facts}
     del told_of["is_held"]
-    rewards = {worker.user_id: amount_micros}
+    rewards = {sheet.worker.user_id: amount_micros}
     ledger.post_settlement(f"top_up:{made.pk}", reserve.account, rewards, 0, kind="top_up", facts=told_of)
     amount, floor = (money.show(micros, batch.currency) for micros in (amount_micros, known.floor_micros))
     notices.tell(
-        worker.user_id,
+        sheet.worker.user_id,
         "money",
         f"{amount} is added to your pay",
         f"Your work on {reserve.project} paid less than {floor} an hour. What was missing is added to your earnings.",
@@ -199,49 +237,65 @@ def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation
     return made
 
 
-def _propose(batch: Batch, sheet: TimeSheet, known: Computation, amount_micros: int) -> None:
-    """Put before a person what is still missing; an open proposal follows the figures."""
-    mine = TopUpProposal.objects.filter(batch=batch, worker=sheet.worker_id, state=TopUpProposal.State.OPEN)
-    if amount_micros < PROPOSED_LEAST_MICROS:
+def _propose(batch: Batch, sheet: TimeSheet, known: Computation | None, amount_micros: int) -> None:
+    """Put before a person what is still missing; an open proposal follows the figures, and ends with its cause."""
+    of_worker = TopUpProposal.objects.filter(batch=batch, worker=sheet.worker_id, state=TopUpProposal.State.OPEN)
+    mine, at = of_worker.first(), clock.now()
+    if known is None or amount_micros < PROPOSED_LEAST_MICROS:
+        if mine:
+            states.move(mine, TopUpProposal.State.OVER, decided_at=at)
         return
-    facts = {**asdict(known), "amount_micros": amount_micros}
-    if not mine.update(amount_micros=amount_micros, facts=facts):
-        TopUpProposal.objects.create(
-            batch=batch, worker_id=sheet.worker_id, amount_micros=amount_micros, facts=facts, made_at=clock.now()
-        )
+    follows = {"amount_micros": amount_micros, "facts": {**asdict(known), "amount_micros": amount_micros}}
+    if mine:
+        of_worker.update(**follows)
+        return
+    TopUpProposal.objects.create(batch=batch, worker_id=sheet.worker_id, made_at=at, **follows)
+    if batch.proposals_tell_at is None:
+        batch.proposals_tell_at = max(at, batch.proposals_told_at + TOLD_EVERY) if batch.proposals_told_at else at
+        batch.save(update_fields=["proposals_tell_at"])
 
 
 @transaction.atomic
 def grant(proposal: TopUpProposal, by: User) -> TopUp:
-    """Pay what was proposed, above the cap: the sum is set aside and posted in the same transaction.
+    """Pay what was proposed, above the cap, as far as it is missing still: it is set aside and posted at once.
 
-    raises  InsufficientFunds, IllegalMove, Forbidden
+    raises  InsufficientFunds, IllegalMove, Conflict (nothing is missing any more), Forbidden
     """
+    people = Worker.objects.select_for_update(no_key=True)  # nobody is paid who deletes their account meanwhile
+    worker = people.get(pk=proposal.worker_id)
     batch, row, sheet = _locked(proposal, by)
+    if Organisation.objects.filter(pk=batch.project.organisation_id, frozen_at__isnull=False).exists():
+        raise Forbidden("the organisation is frozen")
     states.move(row, TopUpProposal.State.GRANTED, decided_by=by, decided_at=clock.now())
+    known = _missing_now(batch, sheet, PayFigures.objects.filter(pk=batch.project_id).first())
+    amount = min(row.amount_micros, known.missing_micros - sheet.declined_micros) if known else 0
+    if known is None or amount <= 0:
+        is_gone = worker.state == Worker.State.ERASED
+        raise Conflict("this person has deleted their account" if is_gone else "nothing is missing to the floor now")
     _lock_accounts(batch, row.worker)
-    reserves.add(batch.subject, LINE, row.amount_micros)
-    known = Computation(**{name: value for name, value in row.facts.items() if name != "amount_micros"})
-    before = replace(known, topped_before_micros=sheet.topped_micros)
-    made = _post(batch, sheet, row.amount_micros, before, by)
-    audit.record(by, "grant_top_up", row, amount_micros=row.amount_micros)
+    reserves.add(batch.subject, LINE, amount)
+    made = _post(batch, sheet, amount, known, by)
+    audit.record(by, "grant_top_up", row, amount_micros=amount)
     return made
 
 
 @transaction.atomic
 def decline(proposal: TopUpProposal, by: User, reason: str) -> TopUpProposal:
-    """Do not pay what was proposed, for a reason; the same sum is not proposed again.
+    """Do not pay what was proposed, for a reason; as far as it is missing still, it is not proposed again.
 
     raises  Invalid, IllegalMove, Forbidden
     """
     said = reason.strip()
     if not said or len(said) > REASON_MOST:
         raise Invalid(f"say why, in 1 to {REASON_MOST} characters")
-    _, row, sheet = _locked(proposal, by)
+    batch, row, sheet = _locked(proposal, by)
     states.move(row, TopUpProposal.State.DECLINED, decided_by=by, decided_at=clock.now(), reason=said)
-    sheet.declined_micros += row.amount_micros
+    known = _missing_now(batch, sheet, PayFigures.objects.filter(pk=batch.project_id).first())
+    left = known.missing_micros - _unasked_micros(batch, sheet, known) - sheet.declined_micros if known else 0
+    declined = max(0, min(row.amount_micros, left))
+    sheet.declined_micros += declined
     sheet.save(update_fields=["declined_micros"])
-    audit.record(by, "decline_top_up", row, amount_micros=row.amount_micros)
+    audit.record(by, "decline_top_up", row, amount_micros=declined)
     return row
 
 
@@ -252,8 +306,7 @@ def _locked(proposal: TopUpProposal, by: User) -> tuple[Batch, TopUpProposal, Ti
     if not by.is_staff:
         accounts.require(by, batch.project.organisation, Role.MANAGER)
     row = TopUpProposal.objects.select_for_update(no_key=True).get(pk=proposal.pk)
-    sheet = TimeSheet.objects.select_for_update(no_key=True).get(batch=batch, worker=row.worker_id)
-    return batch, row, sheet
+    return batch, row, _sheet(batch, row.worker_id)
 
 
 def _lock_accounts(batch: Batch, worker: Worker) -> None:

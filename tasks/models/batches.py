@@ -88,6 +88,8 @@ class Batch(models.Model):
     top_up_at = models.DateTimeField(null=True, help_text="When its workers' pay is next held against the floor.")
     top_up_after = models.BigIntegerField(default=0, help_text="The last worker this look has come to.")
     topped_at = models.DateTimeField(null=True, help_text="When the last look at all its workers began.")
+    proposals_tell_at = models.DateTimeField(null=True, help_text="When to tell of new proposals of top-ups.")
+    proposals_told_at = models.DateTimeField(null=True, help_text="When its managers were last told of them.")
     published_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     published_at = models.DateTimeField()
     closed_at = models.DateTimeField(null=True)
@@ -113,6 +115,9 @@ class Batch(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
             models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
+            models.Index(
+                fields=["proposals_tell_at"], condition=Q(proposals_tell_at__isnull=False), name="batch_to_tell_of"
+            ),
             models.Index(fields=["id"], condition=Q(fit_to_micros__isnull=False), name="batch_to_fit"),
             models.Index(
                 F("dry_seen_at").asc(nulls_first=True),

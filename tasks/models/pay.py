@@ -26,9 +26,9 @@ class TimeSheet(models.Model):
     test_s = models.BigIntegerField(default=0, help_text="Active seconds of practice and exams.")
     reading_s = models.BigIntegerField(default=0, help_text="Of guidelines and lessons.")
     paid = models.PositiveIntegerField(default=0, help_text="Answers that were settled as work.")
-    paid_micros = models.BigIntegerField(default=0, help_text="Their prices.")
+    paid_micros = models.BigIntegerField(default=0, help_text="Their prices, and the rest of a part.")
     exam_micros = models.BigIntegerField(default=0, help_text="What was settled of exams.")
-    rejected_micros = models.BigIntegerField(default=0, help_text="The prices of answers that stand rejected.")
+    rejected_micros = models.BigIntegerField(default=0, help_text="Of answers that stand rejected, and withheld parts.")
     topped_micros = models.BigIntegerField(default=0, help_text="Top-ups so far.")
     granted_micros = models.BigIntegerField(default=0, help_text="Of them, what a person granted.")
     declined_micros = models.BigIntegerField(default=0, help_text="Proposed top-ups that a person declined.")
@@ -118,8 +118,9 @@ class TopUpProposal(models.Model):
         OPEN = "open"
         GRANTED = "granted"
         DECLINED = "declined"
+        OVER = "over"  # nothing is missing any more that a person must be asked about
 
-    MOVES = {State.OPEN: {State.GRANTED, State.DECLINED}}
+    MOVES = {State.OPEN: {State.GRANTED, State.DECLINED, State.OVER}}
 
     public_id = PublicIdField("tup")
     worker = models.ForeignKey(Worker, models.PROTECT, related_name="+", db_index=False)
@@ -136,7 +137,7 @@ class TopUpProposal(models.Model):
 
     class Meta:
         constraints = [
-            known("topupproposal", ["open", "granted", "declined"]),
+            known("topupproposal", ["open", "granted", "declined", "over"]),
             models.UniqueConstraint(fields=["batch", "worker"], condition=Q(state="open"), name="topupproposal_once"),
             models.CheckConstraint(condition=Q(amount_micros__gt=0), name="topupproposal_amount_positive"),
         ]

@@ -56,8 +56,8 @@ def test_control_two_sweepers_that_look_before_they_lock_pay_twice():
     def naive(number):
         def run():
             row, figures = Batch.objects.select_related("project").get(pk=batch.pk), PayFigures.objects.get()
-            sheet = TimeSheet.objects.get(batch=batch, worker=wes)
-            known = top_ups._missing(row, sheet, figures)
+            sheet = TimeSheet.objects.select_related("worker").get(batch=batch, worker=wes)
+            known = top_ups._missing(row, sheet, figures, "*")
             both_have_looked.wait(10)
             with transaction.atomic():
                 account = Reserve.objects.get(subject=batch.subject).account

@@ -9,8 +9,8 @@ from marketplace.core import clock
 from payments.models import Account
 from tasks import assignments, fair_pay, jobs
 from tasks.errors import NoTaskAvailable
-from tasks.fair_pay.top_ups import Computation
-from tasks.models import Assignment, Batch, TopUpProposal
+from tasks.fair_pay import top_ups
+from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUpProposal
 from tests.tasks import work
 from workers.models import Worker
 
@@ -63,15 +63,16 @@ def added(person: Worker) -> list[int]:
 
 
 def proposed(person: Worker, batch: Batch, amount_micros: int = 20_000) -> TopUpProposal:
-    """A top-up of this worker that waits for a person, whatever the figures say."""
+    """A top-up of this worker that waits for a person, whatever their pages say: to ten minutes so much is missing."""
     fair_pay.note_pages()
-    known = Computation(
-        **{"seconds": 600, "work_s": 600, "test_s": 0, "reading_s": 0, "answers": 10, "paid": 10},
-        **{"paid_micros": 500_000, "task_s": 60.0, "time_most_percent": 150, "workers": 5},
-        **{"median_micros": 3_000_000, "low_micros": 2_000_000, "high_micros": 4_000_000},
-        **{"floor_micros": FLOOR, "floor_whose": "project", "floor_country": "", "topped_before_micros": 0},
-        **{"missing_micros": amount_micros, "cap_micros": 0},
-    )
+    Batch.objects.filter(pk=batch.pk).update(pay_floor_micros=FLOOR)
+    batch.refresh_from_db()
+    given = {"answers": 10, "work_s": 600, "paid": 10, "paid_micros": FLOOR // 6 - amount_micros}
+    TimeSheet.objects.filter(batch=batch, worker=person).update(**given)
+    told = {"workers": 5, "median_micros": 3_000_000, "task_s": 60, "made_at": clock.now()}
+    figures, _ = PayFigures.objects.update_or_create(project_id=batch.project_id, defaults=told)
+    known = top_ups._missing(batch, TimeSheet.objects.get(batch=batch, worker=person), figures, "*")
+    assert known
     facts = {**asdict(known), "amount_micros": amount_micros}
     about = {"worker": person, "batch": batch, "amount_micros": amount_micros, "facts": facts}
     return TopUpProposal.objects.create(**about, made_at=clock.now())

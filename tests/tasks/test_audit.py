@@ -100,6 +100,7 @@ DAMAGE = {
         ["UPDATE tasks_timesheet SET paid = paid + 1"],
         ["UPDATE tasks_timesheet SET work_s = work_s + 1"],
         ["UPDATE tasks_timesheet SET rejected_micros = rejected_micros + 1"],
+        ["UPDATE tasks_timesheet SET offered_micros = offered_micros + 1"],
         ["UPDATE tasks_assignment SET is_timed = false"],
         ["DELETE FROM tasks_timesheet"],
     ],

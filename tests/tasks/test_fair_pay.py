@@ -3,13 +3,15 @@ from datetime import timedelta
 import pytest
 from django.db import IntegrityError, connection, transaction
 
+from marketplace import accounts
 from marketplace.core import clock, pay_floors
-from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
+from marketplace.core.errors import Conflict, Forbidden, IllegalMove, InsufficientFunds, Invalid
 from payments import ledger, reserves
 from payments.models import Account, Entry, Hold, ReserveLine
-from tasks import audit, batches, decisions, fair_pay, forecast, jobs, training
-from tasks.fair_pay import floors, sheets
+from tasks import audit, batches, decisions, erasure, fair_pay, forecast, jobs, training
+from tasks.fair_pay import figures, floors, sheets
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
+from tests import make
 from tests.tasks import paid, work
 from tests.tasks.paid import FLOOR
 from workers.models import Notice
@@ -89,6 +91,45 @@ def test_rejected_work_does_not_count_as_paid_until_it_is_restored(rita):
     assert sheet(wes, batch).rejected_micros == 0
 
 
+def paid_in_part(person, rita, percent):
+    waiting = person.answers.filter(state="submitted").select_related("batch", "task", "worker")
+    return [decisions.pay_part(answer, rita, "wrong", "No.", percent, refill=False) for answer in waiting]
+
+
+@pytest.mark.parametrize("is_counted", [True, False])
+def test_what_is_withheld_is_no_pay_whether_its_page_was_counted_before_or_after(rita, is_counted):
+    """Ten answers of 30 s at 0.05 would come to 6.00 an hour, over the floor; a hundredth of it comes to 0.06."""
+    batch, people = paid.published(accept_after_s=3600), paid.crowd()
+    slow(batch, people, 300)
+    if is_counted:
+        jobs.note_time()
+    for person in people:
+        paid_in_part(person, rita, 1)
+    paid.look(batch)
+    mine = sheet(people[0], batch)
+    assert (mine.offered_micros, mine.rejected_micros, mine.paid_micros) == (500_000, 495_000, 5_000)
+    assert fair_pay.of(batch.project).median_micros == 60_000
+    assert paid.added(people[0]) == [2_500]
+    proposal = TopUpProposal.objects.get(worker=people[0])
+    assert (proposal.amount_micros, proposal.facts["rejected_micros"]) == (367_500, 495_000)
+    assert audit.check() == []
+
+
+def test_the_rest_that_is_paid_after_all_counts_as_pay_and_for_the_cap(rita):
+    batch, people = paid.published(accept_after_s=3600), paid.crowd()
+    slow(batch, people)
+    made = [decision for person in people for decision in paid_in_part(person, rita, 40)]
+    work.sweep()
+    for decision in made:
+        decisions.withdraw(decision, rita, "It was right.")
+    mine = sheet(people[0], batch)
+    assert (mine.paid, mine.paid_micros, mine.rejected_micros) == (10, 500_000, 0)
+    paid.look(batch)
+    assert [paid.earned(person) for person in people] == [750_000] * 5
+    assert not TopUpProposal.objects.exists()
+    assert audit.check() == []
+
+
 # Figures
 
 
@@ -113,6 +154,31 @@ def test_figures_are_made_anew_only_where_something_changed():
     assert fair_pay.outdated() == []
     paid.sweep()
     assert PayFigures.objects.get().made_at == made_at
+
+
+def test_projects_wait_for_their_figures_by_age_and_not_by_key(monkeypatch):
+    monkeypatch.setattr(figures, "PROJECTS_STEP", 1)
+    first, second = paid.published(), paid.published()
+    (wes,) = paid.crowd(1)
+    for batch in (first, second):
+        paid.spend(wes, batch, 600)
+    jobs.note_time()
+    looked = []
+    for _ in range(4):
+        looked += fair_pay.outdated()
+        jobs.update_pay()
+        TimeSheet.objects.update(is_new=True)  # all are busy all the time
+    assert looked == [first.project_id, second.project_id] * 2
+
+
+def test_finding_what_is_outdated_reads_no_sheet_but_the_first_of_each_project():
+    with connection.cursor() as sql:
+        sql.execute("SET LOCAL enable_seqscan = off")
+        sql.execute(f"EXPLAIN {figures.OUTDATED}", [9])
+        plan = "\n".join(line for (line,) in sql.fetchall())
+    assert "Index Only Scan using timesheet_new" in plan, plan
+    assert "Index Scan using tasks_payfigures_pkey" in plan, plan
+    assert "Seq Scan" not in plan, plan
 
 
 def test_who_is_under_a_hold_counts_in_no_figure():
@@ -283,14 +349,144 @@ def test_a_line_that_was_spent_otherwise_ends_it():
     assert audit.check() == []
 
 
+def test_a_look_asks_for_each_worker_only_where_something_is_missing(django_assert_max_num_queries):
+    batch, people = paid.published(crowd=8), paid.crowd(8)
+    slow(batch, people, 300)
+    paid.look(batch)
+    called_for(batch)
+    with django_assert_max_num_queries(14) as asked:
+        fair_pay.top_up(batch.pk)
+    assert not [query for query in asked if "payments_hold" in query["sql"]]
+
+
 # Above the cap
 
 
-def proposed():
-    batch, people = paid.published(top_up_most_percent=20), paid.crowd()
+def called_for(batch):
+    Batch.objects.filter(pk=batch.pk).update(top_up_at=batch.published_at, top_up_after=0)
+
+
+def held(days=1):
+    """A batch, the worker in it whose payouts are held, and what is proposed to be added for them."""
+    batch, people = paid.published(crowd=6), paid.crowd(6)
+    slow(batch, people)
+    at = clock.now()
+    Hold.objects.create(user=people[0].user, since=at, until=at + timedelta(days=days))
+    paid.look(batch)
+    return batch, people[0], TopUpProposal.objects.get()
+
+
+def test_a_proposal_ends_when_its_sum_is_added_by_itself(rita):
+    batch, wes, proposal = held()
+    Hold.objects.update(lifted_at=clock.now())
+    called_for(batch)
+    fair_pay.top_up(batch.pk)
+    proposal.refresh_from_db()
+    assert (proposal.state, paid.added(wes)) == ("over", [250_000])
+    with pytest.raises(IllegalMove):
+        fair_pay.grant(proposal, rita)
+    assert audit.check() == []
+
+
+def test_what_was_granted_before_the_next_look_is_not_added_again(rita):
+    batch, wes, proposal = held()
+    Hold.objects.update(lifted_at=clock.now())
+    fair_pay.grant(proposal, rita)
+    called_for(batch)
+    fair_pay.top_up(batch.pk)
+    assert (paid.added(wes), TopUpProposal.objects.filter(state="open").count()) == ([250_000], 0)
+    assert audit.check() == []
+
+
+@pytest.mark.parametrize(("seconds", "added"), [(300, [100_000, 25_000]), (100, [100_000])])
+def test_a_grant_pays_what_is_missing_by_then(rita, seconds, added):
+    """To 600 s at 0.50, 0.25 was missing, 0.10 was added; of the next ten answers in 300 s comes all but 0.025."""
+    batch, people, proposal = proposed(items=20, page_size=10)
+    paid.spend(people[0], batch, seconds)
+    work.sweep()
+    jobs.note_time()
+    jobs.update_pay()
+    if len(added) > 1:
+        assert fair_pay.grant(proposal, rita).facts["missing_micros"] == 25_000
+    else:
+        with pytest.raises(Conflict, match="nothing is missing"):
+            fair_pay.grant(proposal, rita)
+    assert paid.added(people[0]) == added
+    assert audit.check() == []
+
+
+def test_proposals_end_where_the_median_reaches_the_floor():
+    batch, _, _ = proposed()
+    Batch.objects.filter(pk=batch.pk).update(pay_floor_micros=3_000_000)
+    called_for(batch)
+    fair_pay.top_up(batch.pk)
+    assert set(TopUpProposal.objects.values_list("state", flat=True)) == {"over"}
+
+
+def test_declining_what_is_no_longer_missing_lowers_nothing_later(rita):
+    batch, wes, proposal = held()
+    Hold.objects.update(lifted_at=clock.now())
+    fair_pay.decline(proposal, rita, "They were away.")
+    assert sheet(wes, batch).declined_micros == 0  # the next look adds it without asking
+    batch, people, proposal = proposed()
+    Batch.objects.filter(pk=batch.pk).update(pay_floor_micros=3_000_000)
+    fair_pay.decline(proposal, rita, "They were away.")
+    assert sheet(people[0], batch).declined_micros == 0
+
+
+def test_nobody_is_granted_anything_who_deleted_their_account(rita):
+    _, wes, proposal = held()
+    erasure.erase(wes.user, leave_rest=True)
+    with pytest.raises(Conflict, match="deleted their account"):
+        fair_pay.grant(proposal, rita)
+    proposal.refresh_from_db()
+    assert (proposal.state, paid.added(wes)) == ("open", [])
+
+
+def test_nothing_is_granted_out_of_a_frozen_organisation(rita, ada):
+    _, _, proposal = proposed()
+    accounts.freeze(proposal.batch.project.organisation, ada, "A dispute.")
+    for by in (rita, ada):
+        with pytest.raises(Forbidden, match="frozen"):
+            fair_pay.grant(proposal, by)
+
+
+def told(user):
+    return Notice.objects.filter(user=user, kind="money", subject__contains="wait for you to decide")
+
+
+def test_who_decides_is_told_of_proposals_once_a_day(rita):
+    batch, people = paid.published(items=20, page_size=10, top_up_most_percent=20), paid.crowd()
+    manager, reviewer = make.user("manager"), make.user("reviewer")
+    for person, role in ((manager, "manager"), (reviewer, "reviewer")):
+        batch.project.organisation.memberships.create(user=person, role=role)
     slow(batch, people)
     paid.look(batch)
-    return batch, people, TopUpProposal.objects.order_by("pk")[0]
+    called_for(batch)
+    jobs.tell_of_top_ups()
+    assert not told(rita).exists()  # it is being looked at
+    fair_pay.top_up(batch.pk)
+    for _ in range(2):
+        jobs.tell_of_top_ups()
+    assert [told(person).count() for person in (rita, manager, reviewer)] == [1, 1, 0]
+    notice = told(rita).get()
+    assert notice.subject.startswith("Top-ups of 0.75 USD wait")
+    assert notice.link == f"/projects/{batch.project.public_id}/top-ups/"
+    fair_pay.decline(TopUpProposal.objects.order_by("pk")[0], rita, "They were away.")
+    slow(batch, people[:1], 600)
+    paid.look(batch)
+    jobs.tell_of_top_ups()
+    assert told(rita).count() == 1
+    Batch.objects.update(proposals_tell_at=clock.now())  # a day has gone by
+    jobs.tell_of_top_ups()
+    assert told(rita).count() == 2
+
+
+def proposed(**terms):
+    batch, people = paid.published(**{"top_up_most_percent": 20, **terms}), paid.crowd()
+    slow(batch, people)
+    paid.look(batch)
+    return batch, people, TopUpProposal.objects.filter(batch=batch).order_by("pk")[0]
 
 
 def test_above_the_cap_a_person_grants_and_the_sum_is_set_aside_and_paid(rita):

@@ -1,6 +1,7 @@
 import pytest
+from django.urls import reverse
 
-from tasks import fair_pay
+from tasks import decisions, fair_pay
 from tasks.models import Batch, TopUp, TopUpProposal
 from tests.conftest import signed_in
 from tests.tasks import paid
@@ -89,6 +90,49 @@ def test_a_requester_grants_and_declines_what_is_above_the_cap(as_rita, as_sam):
     assert (other.state, other.reason) == ("declined", "They were away.")
     assert words(get(as_rita, path)).count("Grant<span") == 3
     assert people[0].user.email not in page
+
+
+def test_the_project_page_says_that_proposals_wait(as_rita):
+    batch, _ = topped(top_up_most_percent=20)
+    path = f"/projects/{batch.project.public_id}/"
+    page = words(get(as_rita, path))
+    assert f'5 top-ups wait for a decision. <a href="{path}top-ups/">' in page
+    TopUpProposal.objects.update(state="over")
+    assert "for a decision" not in words(get(as_rita, path))
+
+
+def test_what_was_withheld_stands_in_the_computation(rita, as_rita):
+    batch, people = paid.published(accept_after_s=3600), paid.crowd()
+    for person in people:
+        paid.spend(person, batch, 600)
+    for answer in people[0].answers.select_related("batch", "task", "worker"):
+        decisions.pay_part(answer, rita, "wrong", "No.", 50, refill=False)
+    paid.look(batch)
+    home = f"/projects/{batch.project.public_id}/top-ups/"
+    for client, path in ((signed_in(people[0].user), "/earnings/top-ups/"), (as_rita, home)):
+        assert "0.25 USD of their prices is not: of answers that were rejected, or withheld" in words(get(client, path))
+    (mine,) = get(signed_in(people[0].user), "/api/v1/work/top-ups").json()["items"]
+    assert mine["computation"]["rejected_micros"] == 250_000
+
+
+def test_an_admin_sees_what_is_proposed_everywhere_and_decides_there(ada, as_sam):
+    _, people = topped(top_up_most_percent=20)
+    one, two, three = TopUpProposal.objects.order_by("pk")[:3]
+    admin, listed = signed_in(ada), reverse("admin:tasks_topupproposal_changelist")
+    assert "0.15 USD" in words(get(admin, f"{listed}?state__exact=open"))
+    address = reverse("admin:tasks_topupproposal_change", args=[one.pk])
+    assert "10 answers in 10 min of active time" in words(get(admin, address))
+    assert as_sam.get(address).status_code == 302
+    assert "0.15 USD is added" in words(admin.post(address, {"verdict": "grant"}, follow=True))
+    assert sum(paid.added(people[0])) == 250_000
+    assert "It is no longer" not in words(get(admin, address))
+    address = reverse("admin:tasks_topupproposal_change", args=[two.pk])
+    assert "Say why" in words(admin.post(address, {"verdict": "decline", "reason": ""}, follow=True))
+    admin.post(address, {"verdict": "decline", "reason": "They were away."})
+    two.refresh_from_db()
+    assert (two.state, two.reason) == ("declined", "They were away.")
+    after = admin.post(f"/top-up-proposals/{three.public_id}/grant", follow=True)
+    assert (after.status_code, after.redirect_chain[-1][0]) == (200, listed)
 
 
 def test_the_reading_time_of_the_page_counts(rita):

@@ -16,12 +16,13 @@ from marketplace.web.views.projects import visible
 from tasks import batches, fair_pay, forecast
 from tasks.exports import csv, jsonl
 from tasks.exports import labels as exports
-from tasks.models import Batch
+from tasks.models import Batch, TopUpProposal
 from tasks.web import chart
 from tasks.web.forms import DatasetForm
 from workers.models import Reliability
 
 BATCHES_SHOWN, WORKERS_SHOWN, NAME_SHOWN = 10, 30, 10
+PROPOSALS_COUNTED = 1_000
 
 
 @login_required
@@ -41,7 +42,7 @@ def project(request: HttpRequest, project: str) -> HttpResponse:
             "batches": shown,
             "busy": busy,
             "has_data": found.import_set.exists() or found.organisation.datasets.filter(version__gt=0).exists(),
-            **({} if polled else _accuracy(found) | _pay(found)),
+            **({} if polled else _accuracy(found) | _pay(found) | {"proposals": _proposals(found)}),
         },
     )
 
@@ -60,6 +61,11 @@ def _accuracy(project: Project) -> dict[str, Any]:
 def _pay(project: Project) -> dict[str, Any]:
     pay = fair_pay.of(project)
     return {"pay": pay, "pay_picture": chart.hours(pay)}
+
+
+def _proposals(project: Project) -> int:
+    """How many top-ups wait for a person, counted up to a most."""
+    return TopUpProposal.objects.filter(batch__project=project, state="open")[:PROPOSALS_COUNTED].count()
 
 
 @login_required

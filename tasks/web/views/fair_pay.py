@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.core import money
+from marketplace.models import Project
 from marketplace.web.edge import action, page_of, person
 from marketplace.web.views.projects import visible
 from tasks import fair_pay
@@ -35,7 +36,7 @@ def grant(request: HttpRequest, proposal: str) -> HttpResponse:
     found = _proposal(request, proposal)
     made = fair_pay.grant(found, person(request))
     messages.success(request, f"{money.show(made.amount_micros, found.batch.currency)} is added to the worker's pay.")
-    return redirect("top-ups", found.batch.project.public_id)
+    return _to_the_others(request, found)
 
 
 @action
@@ -43,7 +44,7 @@ def decline(request: HttpRequest, proposal: str) -> HttpResponse:
     found = _proposal(request, proposal)
     fair_pay.decline(found, person(request), request.POST.get("reason", ""))
     messages.success(request, "It is declined. The same sum is not proposed again.")
-    return redirect("top-ups", found.batch.project.public_id)
+    return _to_the_others(request, found)
 
 
 @login_required
@@ -51,6 +52,14 @@ def my_top_ups(request: HttpRequest) -> HttpResponse:
     """What was added to this person's pay, each with its computation."""
     mine = TopUp.objects.filter(worker=profiles.of(person(request))).select_related("batch__project")
     return render(request, "tasks/my_top_ups.html", {"page": page_of(request, mine)})
+
+
+def _to_the_others(request: HttpRequest, proposal: TopUpProposal) -> HttpResponse:
+    """To the page of the project, for those who see it; an admin of elsewhere decides about those of all projects."""
+    project = proposal.batch.project
+    if Project.objects.visible_to(person(request)).filter(pk=project.pk).exists():
+        return redirect("top-ups", project.public_id)
+    return redirect("admin:tasks_topupproposal_changelist")
 
 
 def _proposal(request: HttpRequest, public_id: str) -> TopUpProposal:

@@ -25,7 +25,7 @@ def work(request: HttpRequest) -> HttpResponse:
     offered = groups.open_to(worker, Project.objects.offered().filter(pk__in=batches)).select_related("organisation")
     page = page_of(request, offered.exclude(organisation__memberships__user__in=[worker.user_id, *worker.kin]))
     medians = pace.medians(project.pk for project in page["rows"])
-    pays = fair_pay.of_many(page["rows"], worker.country)
+    pays = fair_pay.of_many(page["rows"])
     for project in page["rows"]:
         project.pay = pays[project.pk]
         project.exam = training.stand(worker, project).state
