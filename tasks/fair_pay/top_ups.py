@@ -18,7 +18,8 @@ from marketplace.core.errors import Invalid
 from marketplace.core.pay_floors import ANYWHERE
 from marketplace.models import Role, User
 from payments import ledger, reserves
-from payments.models import Account, Hold, PayoutAccount, Reserve, ReserveLine
+from payments.ledger import Payees
+from payments.models import Hold, PayoutAccount, Reserve, ReserveLine
 from tasks.fair_pay import floors, rates
 from tasks.fair_pay.figures import told
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
@@ -165,7 +166,14 @@ def _is_held(user: int) -> bool:
     return Hold.objects.filter(user=user, lifted_at=None, until__gt=clock.now()).exists()
 
 
-def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation, by: User | None = None) -> TopUp:
+def _post(
+    batch: Batch,
+    sheet: TimeSheet,
+    amount_micros: int,
+    known: Computation,
+    by: User | None = None,
+    to: Payees | None = None,
+) -> TopUp:
     """Add it to the worker's earnings out of the batch's reserve, once and for all. The batch and sheet are locked."""
     facts = {**asdict(known), "amount_micros": amount_micros}
     made = TopUp.objects.create(
@@ -187,7 +195,7 @@ def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation
     told_of = {"project": reserve.project.public_id, "top_up": made.public_id, **facts}
     del told_of["is_held"]
     rewards = {worker.user_id: amount_micros}
-    ledger.post_settlement(f"top_up:{made.pk}", reserve.account, rewards, 0, kind="top_up", facts=told_of)
+    ledger.post_settlement(f"top_up:{made.pk}", reserve.account, rewards, 0, kind="top_up", facts=told_of, to=to)
     amount, floor = (money.show(micros, batch.currency) for micros in (amount_micros, known.floor_micros))
     notices.tell(
         worker.user_id,
@@ -219,11 +227,11 @@ def grant(proposal: TopUpProposal, by: User) -> TopUp:
     """
     batch, row, sheet = _locked(proposal, by)
     states.move(row, TopUpProposal.State.GRANTED, decided_by=by, decided_at=clock.now())
-    _lock_accounts(batch, row.worker)
+    _, to = reserves.lock_to_pay({batch.subject: [row.worker.user_id]}, with_fee=False)[batch.subject]
     reserves.add(batch.subject, LINE, row.amount_micros)
     known = Computation(**{name: value for name, value in row.facts.items() if name != "amount_micros"})
     before = replace(known, topped_before_micros=sheet.topped_micros)
-    made = _post(batch, sheet, row.amount_micros, before, by)
+    made = _post(batch, sheet, row.amount_micros, before, by, to)
     audit.record(by, "grant_top_up", row, amount_micros=row.amount_micros)
     return made
 
@@ -254,15 +262,6 @@ def _locked(proposal: TopUpProposal, by: User) -> tuple[Batch, TopUpProposal, Ti
     row = TopUpProposal.objects.select_for_update(no_key=True).get(pk=proposal.pk)
     sheet = TimeSheet.objects.select_for_update(no_key=True).get(batch=batch, worker=row.worker_id)
     return batch, row, sheet
-
-
-def _lock_accounts(batch: Batch, worker: Worker) -> None:
-    """Lock the accounts that two entries move at once in one order: each entry alone would lock its own."""
-    home = Account.objects.filter(currency=batch.currency, mode=batch.mode)
-    prepaid = Q(kind=Account.Kind.PREPAID, organisation=batch.project.organisation_id)
-    ours = home.filter(prepaid | Q(reserve__subject=batch.subject) | Q(user=worker.user_id))
-    locked = Account.objects.filter(pk__in=ours.values("pk")).order_by("pk").select_for_update(no_key=True)
-    list(locked.values_list("pk"))  # reading them is what locks them
 
 
 def _line_left_micros(batch: Batch) -> int:
