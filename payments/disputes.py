@@ -119,13 +119,13 @@ def _take(dispute: Dispute) -> None:
 
 def _give_back(dispute: Dispute) -> None:
     """Put what was taken back to where it was taken from."""
+    _disputed(dispute, -dispute.amount_micros)  # first: the prepayment is locked before accounts, as by a refund
     prepaid, outside, losses = _locked_accounts(dispute)
     moves = [
         (outside, prepaid, dispute.covered_micros),
         (outside, losses, dispute.amount_micros - dispute.covered_micros),
     ]
     ledger.post("dispute_won", f"dispute:{dispute.pk}:won", *(move for move in moves if move[2]))
-    _disputed(dispute, -dispute.amount_micros)
 
 
 def _recover(dispute: Dispute) -> None:

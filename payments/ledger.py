@@ -1,7 +1,8 @@
 """The ledger: money only moves between two accounts, in entries that happen once under their key."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
@@ -15,6 +16,15 @@ from payments.models import Account, Entry
 
 Move = tuple[Account, Account, int]  # debited, credited, amount in micros
 Row = tuple[int, int, int]  # the same by primary key
+
+
+@dataclass(frozen=True)
+class Payees:
+    """Where people, and the operator, are credited with what one reserve pays them; all by primary key."""
+
+    credited: dict[int, int]  # user -> account
+    fees: int | None
+
 
 # Whatever the credited account, a transfer is of the debited account's money: a composite foreign key refuses the rest.
 INSERT_TRANSFERS = """
@@ -87,22 +97,41 @@ def post_settlement(
     *,
     kind: str = "settlement",
     facts: Mapping[str, Any] | None = None,
+    to: Payees | None = None,
 ) -> Entry:
     """Move what each user (by primary key) has earned, and the fee, out of one reserve in one entry.
 
     What an organisation's prepayment may still be taken back for is earned all the same, and payable from a later day.
     kind    settlement of answers, or what else is earned: top_up, bonus
+    to      what `payees` found, where that was asked before something else was posted
     raises  KeyReused, InsufficientFunds  as `post`
     """
     if before := Entry.objects.filter(key=key).first():
         return _settled(before, kind, reserve_account, rewards, fee_micros)
-    day = maturities.expect(reserve_account, clock.now())
-    credited = _accounts_of(set(rewards), reserve_account, day)
-    rows = [(reserve_account.pk, credited[user], amount) for user, amount in sorted(rewards.items())]
+    found = to or payees(reserve_account, rewards, with_fee=bool(fee_micros))
+    rows = [(reserve_account.pk, found.credited[user], amount) for user, amount in sorted(rewards.items())]
     if fee_micros:
-        fees = account(Account.Kind.FEES, currency=reserve_account.currency, mode=reserve_account.mode)
-        rows.append((reserve_account.pk, fees.pk, fee_micros))
+        assert found.fees, "there is a place for the fee"
+        rows.append((reserve_account.pk, found.fees, fee_micros))
     return _post(kind, key, rows, facts)
+
+
+def payees(reserve_account: Account, users: Collection[int], *, with_fee: bool) -> Payees:
+    """Where these users are credited with what this reserve pays by the end of this transaction; opened if need be.
+
+    Before any account is locked: the day from which it is payable is locked here, and whoever has that wants accounts.
+    """
+    day = maturities.expect(reserve_account, clock.now())
+    credited = _accounts_of(set(users), reserve_account, day)
+    if not with_fee:
+        return Payees(credited, None)
+    return Payees(credited, account(Account.Kind.FEES, currency=reserve_account.currency, mode=reserve_account.mode).pk)
+
+
+def lock(accounts: Collection[int]) -> None:
+    """Lock these accounts, by primary key, in the order in which every entry locks its own."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK, [list(accounts)])
 
 
 @transaction.atomic
@@ -183,8 +212,7 @@ def _write(entry: Entry, rows: list[Row]) -> None:
         "credits": credits,
         "amounts": amounts,
     }
-    with connection.cursor() as cursor:
-        cursor.execute(LOCK, [list({*debits, *credits})])
+    lock({*debits, *credits})
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(INSERT_TRANSFERS, values)

@@ -6,7 +6,7 @@ Whoever credits a pending account, and whoever moves it on, holds the row of its
 from datetime import date, datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 
 from marketplace.core import clock, states
 from payments import funding, ledger
@@ -40,15 +40,16 @@ def mature(limit: int = LOOKED_AT, *, at: datetime | None = None) -> bool:
     What comes from an organisation of which a payment is disputed waits until that is over.
     """
     today = (at or clock.now()).date()
-    disputed = Dispute.objects.filter(state=Dispute.State.OPEN, prepayment__isnull=False)
     waiting = Maturity.objects.filter(state=Maturity.State.WAITING, day__lte=today)
-    due = list(
-        waiting.exclude(organisation__in=disputed.values("prepayment__organisation"))
-        .order_by("day", "pk")
-        .values_list("pk", flat=True)[:limit]
-    )
+    due = list(waiting.exclude(organisation__in=_disputed()).order_by("day", "pk").values_list("pk", flat=True)[:limit])
     more = [_step(pk) for pk in due]
     return any(more) or len(due) == limit
+
+
+def _disputed() -> "QuerySet[Dispute, int]":
+    """Organisations of which a payment is disputed."""
+    open_ones = Dispute.objects.filter(state=Dispute.State.OPEN, prepayment__isnull=False)
+    return open_ones.values_list("prepayment__organisation", flat=True)
 
 
 @transaction.atomic
@@ -56,6 +57,8 @@ def _step(pk: int) -> bool:
     """Move the pending accounts of one day to the earnings, so many at most; True while there may be more."""
     row = Maturity.objects.select_for_update(no_key=True, skip_locked=True).filter(pk=pk, state="waiting").first()
     if row is None:  # another sweeper, or a settlement into it: the next sweep sees
+        return False
+    if _disputed().filter(prepayment__organisation=row.organisation_id).exists():  # booked since the sweep looked
         return False
     of_day = {"organisation": row.organisation_id, "currency": row.currency, "mode": row.mode}
     pending = Account.objects.filter(kind=Account.Kind.PENDING, subject=row.day.isoformat(), **of_day)

@@ -1,6 +1,6 @@
 """Reserves: what is set aside for one subject, line by line, before any of it can be owed."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import partial
 
@@ -11,6 +11,7 @@ from marketplace.core import money
 from marketplace.core.errors import InsufficientFunds
 from marketplace.models import Project
 from payments import ledger
+from payments.ledger import Payees
 from payments.models import Account, Entry, Reserve, ReserveLine
 
 
@@ -49,6 +50,29 @@ def add(subject: str, line: str, amount_micros: int) -> Entry:
     reserve = _lock(subject)
     row, _ = ReserveLine.objects.get_or_create(reserve=reserve, name=line, defaults={"amount_micros": 0})
     return _move(reserve, row, amount_micros)
+
+
+def lock_to_pay(users: Mapping[str, Collection[int]], *, with_fee: bool = True) -> dict[str, tuple[Reserve, Payees]]:
+    """Lock all that setting more aside under these subjects, and paying these users out of it, will touch.
+
+    In a transaction that does both, or does it under several subjects, before the first posting. The order is that of
+    everybody: reserves by key, then the days on which what is earned becomes payable, then accounts by key. Each entry
+    alone locks in that order, too; two of them in one transaction do not.
+    """
+    rows = Reserve.objects.select_related("account__organisation", "project").filter(subject__in=users)
+    found = list(rows.order_by("pk").select_for_update(no_key=True, of=("self",)))
+    alike: dict[tuple[int | None, str, str], list[Reserve]] = {}  # the same money: people are looked for once in it
+    for row in found:
+        alike.setdefault((row.account.organisation_id, row.account.currency, row.account.mode), []).append(row)
+    to: dict[Reserve, Payees] = {}
+    for _, same in sorted(alike.items()):
+        everybody = {user for row in same for user in users[row.subject]}
+        to |= dict.fromkeys(same, ledger.payees(same[0].account, everybody, with_fee=with_fee))
+    accounts = {pk for row in found for pk in (row.account_id, _prepaid(row.account).pk)}
+    for one in to.values():
+        accounts |= {*one.credited.values()} | ({one.fees} if one.fees else set())
+    ledger.lock(accounts)
+    return {row.subject: (row, to[row]) for row in found}
 
 
 @transaction.atomic
@@ -116,10 +140,7 @@ def _lock(subject: str) -> Reserve:
 
 def _move(reserve: Reserve, line: ReserveLine, amount_micros: int) -> Entry:
     """Move an amount from the prepayment into the line; a negative one back."""
-    account = reserve.account
-    prepaid = ledger.account(
-        Account.Kind.PREPAID, organisation=account.organisation, currency=account.currency, mode=account.mode
-    )
+    account, prepaid = reserve.account, _prepaid(reserve.account)
     reserve.postings += 1
     reserve.save(update_fields=["postings"])
     ReserveLine.objects.filter(pk=line.pk).update(amount_micros=F("amount_micros") + amount_micros)
@@ -127,3 +148,10 @@ def _move(reserve: Reserve, line: ReserveLine, amount_micros: int) -> Entry:
     if amount_micros < 0:
         return ledger.post("release", key, (account, prepaid, -amount_micros))
     return ledger.post("reserve", key, (prepaid, account, amount_micros))
+
+
+def _prepaid(account: Account) -> Account:
+    """Where what is set aside in this account of a reserve came from."""
+    return ledger.account(
+        Account.Kind.PREPAID, organisation=account.organisation, currency=account.currency, mode=account.mode
+    )

@@ -191,13 +191,20 @@ CHECKS = {
         WHERE acc.credits_micros - acc.debits_micros < coalesce(owed.micros, 0) + coalesce(kept.micros, 0)
             + coalesce(seats.micros, 0) + coalesce(to_come.micros, 0)""",
     "a bonus moved another sum than it says, or to another": """
-        SELECT b.id FROM tasks_bonus b JOIN workers_worker w ON w.id = b.worker_id
-        LEFT JOIN payments_entry e ON e.id = b.entry_id AND e.key = 'bonus:' || b.public_id
-        LEFT JOIN payments_transfer t ON t.entry_id = e.id
-        LEFT JOIN payments_account acc ON acc.id = t.credit_id
-        GROUP BY b.id, w.user_id
-        HAVING coalesce(sum(t.amount_micros) FILTER (WHERE acc.user_id = w.user_id), 0) <> b.amount_micros
-            OR coalesce(sum(t.amount_micros) FILTER (WHERE acc.user_id IS NULL), 0) <> b.fee_micros""",
+        WITH said AS (
+            SELECT b.entry_id, w.user_id, sum(b.amount_micros) AS micros, min(b.id) AS id FROM tasks_bonus b
+            JOIN workers_worker w ON w.id = b.worker_id GROUP BY 1, 2
+            UNION ALL SELECT entry_id, 0, sum(fee_micros), min(id) FROM tasks_bonus GROUP BY entry_id),
+        moved AS (
+            SELECT e.id AS entry_id, coalesce(acc.user_id, 0) AS user_id, sum(t.amount_micros) AS micros
+            FROM payments_entry e JOIN payments_transfer t ON t.entry_id = e.id
+            JOIN payments_account acc ON acc.id = t.credit_id WHERE e.kind = 'bonus' GROUP BY 1, 2)
+        SELECT coalesce(said.id, -moved.entry_id) FROM said FULL JOIN moved USING (entry_id, user_id)
+        WHERE coalesce(said.micros, 0) <> coalesce(moved.micros, 0)""",
+    "a bonus is paid by an entry that names none of its own": """
+        SELECT b.id FROM tasks_bonus b JOIN payments_entry e ON e.id = b.entry_id
+        LEFT JOIN tasks_bonus first ON first.entry_id = e.id AND e.key = 'bonus:' || first.public_id
+        WHERE first.id IS NULL""",
     "an answer that was superseded is still held against its worker, or for them": """
         SELECT x.id FROM tasks_answer x JOIN tasks_evidence e ON e.answer_id = x.id AND e.kind = 'consensus'
         LEFT JOIN tasks_evidencevoid v ON v.evidence_id = e.id WHERE x.superseded_at IS NOT NULL AND v.id IS NULL""",

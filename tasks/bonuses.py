@@ -2,20 +2,19 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
-from typing import Any, NamedTuple
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.urls import reverse
 
 from marketplace import accounts, audit
-from marketplace.core import clock, ids, money
-from marketplace.core.errors import Forbidden, Invalid, KeyReused
+from marketplace.core import clock, money
+from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid, KeyReused
 from marketplace.models import Organisation, Project, Role, User
 from payments import ledger, reserves
-from payments.models import Account, Reserve
 from tasks.models import Batch, Bonus
 from workers import notices, profiles
 from workers.models import Worker
@@ -38,6 +37,7 @@ class Wanted(NamedTuple):
     amount_micros: int
     reason: str
     key: str  # the requester's own: asked again under it, the same bonus is paid once
+    line: int | None = None  # of the table it stands in
 
 
 def give(project: Project, worker: str, by: User, amount_micros: int, reason: str, key: str) -> Bonus:
@@ -59,23 +59,27 @@ def give_all(project: Project, by: User, wanted: Sequence[Wanted]) -> list[Bonus
     _hold(project)
     if Organisation.objects.filter(pk=project.organisation_id, frozen_at__isnull=False).exists():
         raise Forbidden("the organisation is frozen")
-    workers, errors = _known(project, wanted)
+    if not 1 <= len(wanted) <= settings.BONUSES_AT_ONCE:
+        raise Invalid(f"give 1 to {settings.BONUSES_AT_ONCE:,} bonuses at once")
     known = Bonus.objects.filter(organisation=project.organisation, key__in=[row.key for row in wanted])
-    given = {bonus.key: bonus for bonus in known}
-    fresh = [(place, row) for place, row in enumerate(wanted) if row.key not in given]
-    batches = _last_worked(project, {workers[row.worker].pk for _, row in fresh if row.worker in workers})
-    errors += [
-        _error(place, "worker", "has handed in no work in this project")
-        for place, row in fresh
-        if row.worker in workers and batches.get(workers[row.worker].pk) is None
+    given = {bonus.key: bonus for bonus in known.select_related("organisation", "project", "batch", "worker")}
+    workers = profiles.by_pseudonyms(project.organisation, {row.worker for row in wanted})
+    fresh = {row.worker: workers[row.worker] for row in wanted if row.key not in given and row.worker in workers}
+    batches = _last_worked(project, {worker.pk for worker in fresh.values()})
+    refused = _refused(project, fresh, batches)
+    errors = [
+        _error(place, row, name, message)
+        for place, row in enumerate(wanted)
+        for name, message in _wrong(project, row, workers, {} if row.key in given else refused)
     ]
+    errors += _twice(wanted)
     if errors:
-        found = sorted(errors, key=lambda error: error["path"])[: settings.ERRORS_SHOWN]
-        raise Invalid(f"{len(errors)} problems; no bonus was paid", errors=found)
+        raise Invalid(f"{len(errors)} problems; no bonus was paid", errors=errors[: settings.ERRORS_SHOWN])
     for row in wanted:
         if row.key in given:
             _check_same(given[row.key], project, workers[row.worker], row)
-    made = _pay(project, by, [(row, workers[row.worker], batches[workers[row.worker].pk]) for _, row in fresh])
+    rows = [(row, workers[row.worker]) for row in wanted if row.key not in given]
+    made = {bonus.key: bonus for bonus in _pay(project, by, [(*row, batches[row[1].pk]) for row in rows])}
     return [{**given, **made}[row.key] for row in wanted]
 
 
@@ -100,16 +104,16 @@ def parse(text: str) -> list[Wanted]:
         raise Invalid(f"line {rows.line_num}: {error}") from None
 
 
-def _read(rows: Iterable[Mapping[str, Any]]) -> list[Wanted]:
+def _read(rows: "csv.DictReader[str]") -> list[Wanted]:
     found, errors = [], []
-    for place, row in enumerate(rows):
+    for row in rows:
         cells = {name: (row.get(name) or "").strip() for name in COLUMNS}
+        line = rows.line_num - sum(str(cell).count("\n") for cell in row.values())  # the first of a row of several
+        wanted = Wanted(cells["worker"], 0, cells["reason"], cells["key"], line)
         try:
-            micros = money.parse(cells["amount"])
+            found.append(wanted._replace(amount_micros=money.parse(cells["amount"])))
         except Invalid as refusal:
-            errors.append(_error(place, "amount", refusal.detail))
-            continue
-        found.append(Wanted(cells["worker"], micros, cells["reason"], cells["key"]))
+            errors.append(_error(0, wanted, "amount_micros", refusal.detail))
         if len(found) > settings.BONUSES_AT_ONCE:
             raise Invalid(f"at most {settings.BONUSES_AT_ONCE:,} bonuses at once")
     if errors:
@@ -117,28 +121,31 @@ def _read(rows: Iterable[Mapping[str, Any]]) -> list[Wanted]:
     return found
 
 
-def _known(project: Project, wanted: Sequence[Wanted]) -> tuple[dict[str, Worker], list[dict[str, str]]]:
-    """The workers of these rows by name, and what is wrong with the rows themselves."""
-    if not 1 <= len(wanted) <= settings.BONUSES_AT_ONCE:
-        raise Invalid(f"give 1 to {settings.BONUSES_AT_ONCE:,} bonuses at once")
-    workers = profiles.by_pseudonyms(project.organisation, {row.worker for row in wanted})
-    users = [worker.user_id for worker in workers.values()]
-    own = set(project.organisation.memberships.filter(user__in=users).values_list("user", flat=True))
-    errors, keys = [], set()
-    for place, row in enumerate(wanted):
-        errors += [_error(place, name, message) for name, message in _wrong(project, row)]
-        if row.key in keys:
-            errors.append(_error(place, "key", "stands in this list twice"))
-        keys.add(row.key)
-        if row.worker not in workers:
-            errors.append(_error(place, "worker", "is nobody you know by this name"))
-        elif workers[row.worker].user_id in own:
-            errors.append(_error(place, "worker", "is a member of your organisation"))
-    return workers, errors
+def _refused(project: Project, workers: Mapping[str, Worker], batches: Mapping[int, int | None]) -> dict[str, str]:
+    """Why some of these workers, by name, get no bonus here; nobody else deletes their account before it is paid."""
+    people = {user for worker in workers.values() for user in (worker.user_id, *worker.kin)}
+    own = set(project.organisation.memberships.filter(user__in=people).values_list("user", flat=True))
+    locked = Worker.objects.filter(pk__in=[worker.pk for worker in workers.values()]).order_by("pk")
+    states = dict(locked.select_for_update(no_key=True).values_list("pk", "state"))
+    found = {}
+    for name, worker in workers.items():
+        if states[worker.pk] == Worker.State.ERASED:
+            found[name] = "has deleted their account"
+        elif not own.isdisjoint([worker.user_id, *worker.kin]):
+            found[name] = "is a member of your organisation, or paid to the same account as one"
+        elif batches.get(worker.pk) is None:
+            found[name] = "has handed in no work in this project"
+    return found
 
 
-def _wrong(project: Project, row: Wanted) -> list[tuple[str, str]]:
+def _wrong(
+    project: Project, row: Wanted, workers: Mapping[str, Worker], refused: Mapping[str, str]
+) -> list[tuple[str, str]]:
     found = []
+    if row.worker not in workers:
+        found.append(("worker", "is nobody you know by this name"))
+    elif row.worker in refused:
+        found.append(("worker", refused[row.worker]))
     if not 1 <= row.amount_micros <= settings.BONUS_MOST_MICROS:
         most = money.show(settings.BONUS_MOST_MICROS, project.currency)
         found.append(("amount_micros", f"must be more than nothing and at most {most}"))
@@ -149,8 +156,21 @@ def _wrong(project: Project, row: Wanted) -> list[tuple[str, str]]:
     return found
 
 
-def _error(place: int, name: str, message: str) -> dict[str, str]:
-    return {"path": f"bonuses[{place}].{name}", "code": "invalid", "message": message}
+def _twice(wanted: Sequence[Wanted]) -> list[dict[str, str]]:
+    """Rows whose key stands further up in the list."""
+    keys: set[str] = set()
+    found = []
+    for place, row in enumerate(wanted):
+        if row.key in keys:
+            found.append(_error(place, row, "key", "stands in this list twice"))
+        keys.add(row.key)
+    return found
+
+
+def _error(place: int, row: Wanted, name: str, message: str) -> dict[str, str]:
+    """What is wrong with a row: of a list by its place, of a table by its line and column."""
+    path = f"bonuses[{place}].{name}" if row.line is None else f"Line {row.line}, {name.removesuffix('_micros')}"
+    return {"path": path, "code": "invalid", "message": message}
 
 
 def _last_worked(project: Project, workers: set[int]) -> dict[int, int | None]:
@@ -165,44 +185,65 @@ def _check_same(given: Bonus, project: Project, worker: Worker, row: Wanted) -> 
         raise KeyReused(f"the key {row.key} stands for another bonus", key=row.key)
 
 
-def _pay(project: Project, by: User, rows: Sequence[tuple[Wanted, Worker, int | None]]) -> dict[str, Bonus]:
-    """Reserve each with its fee in the line `bonus` of the batch that was worked in, and pay it out of that."""
-    batches = Batch.objects.in_bulk({pk for *_, pk in rows})
-    sums: dict[str, int] = {}
-    for row, _, pk in rows:
-        batch = batches[pk]
-        whole = row.amount_micros + money.fee_micros(row.amount_micros, batch.fee_bp)
-        sums[batch.subject] = sums.get(batch.subject, 0) + whole
-    for subject, micros in sorted(sums.items()):
-        reserves.add(subject, "bonus", micros)
-    kept = {r.subject: r.account for r in Reserve.objects.filter(subject__in=sums).select_related("account")}
-    made, at = {}, clock.now()
+def _pay(project: Project, by: User, rows: Sequence[tuple[Wanted, Worker, int | None]]) -> list[Bonus]:
+    """Pay these out of the line `bonus` of the batches that were worked in, where they are reserved with their fees.
+
+    One entry a batch: it holds the accounts of the site, and of whoever is settled, and nobody waits for a long list.
+    """
+    of_batch: dict[str, list[Bonus]] = {}
+    batches, at = Batch.objects.in_bulk({pk for *_, pk in rows}), clock.now()
     for row, worker, pk in rows:
-        made[row.key] = _give(row, worker, batches[pk], kept[batches[pk].subject], project, by, at)
+        bonus = _drafted(row, worker, batches[pk], project, by)
+        bonus.given_at = at
+        of_batch.setdefault(bonus.batch.subject, []).append(bonus)
+    made = [bonus for some in of_batch.values() for bonus in some]
+    for bonus in made:
+        _tell(bonus)
+    users = {subject: {bonus.worker.user_id for bonus in some} for subject, some in of_batch.items()}
+    locked = reserves.lock_to_pay(users, with_fee=any(bonus.fee_micros for bonus in made))
+    _set_aside({subject: sum(one.amount_micros + one.fee_micros for one in some) for subject, some in of_batch.items()})
+    for subject, some in of_batch.items():
+        (reserve, to), rewards = locked[subject], Counter[int]()
+        for bonus in some:
+            rewards[bonus.worker.user_id] += bonus.amount_micros
+        fee_micros = sum(bonus.fee_micros for bonus in some)
+        key, facts = f"bonus:{some[0].public_id}", {"project": project.public_id, "bonuses": len(some)}
+        entry = ledger.post_settlement(key, reserve.account, rewards, fee_micros, kind="bonus", facts=facts, to=to)
+        for bonus in some:
+            bonus.entry = entry
+    Bonus.objects.bulk_create(made)
+    audit.record_all(by, "give", [(bonus, {"amount_micros": bonus.amount_micros}) for bonus in made])
     return made
 
 
-def _give(
-    row: Wanted, worker: Worker, batch: Batch, account: Account, project: Project, by: User, at: datetime
-) -> Bonus:
-    public_id, fee_micros = ids.new("bon"), money.fee_micros(row.amount_micros, batch.fee_bp)
-    facts = {"project": project.public_id, "bonus": public_id}
-    rewards = {worker.user_id: row.amount_micros}
-    bonus = Bonus.objects.create(
-        public_id=public_id,
+def _drafted(row: Wanted, worker: Worker, batch: Batch, project: Project, by: User) -> Bonus:
+    return Bonus(
         organisation=project.organisation,
         key=row.key,
         project=project,
         batch=batch,
         worker=worker,
         amount_micros=row.amount_micros,
-        fee_micros=fee_micros,
+        fee_micros=money.fee_micros(row.amount_micros, batch.fee_bp),
         reason=row.reason.strip(),
         given_by=by,
-        given_at=at,
-        entry=ledger.post_settlement(f"bonus:{public_id}", account, rewards, fee_micros, kind="bonus", facts=facts),
     )
-    audit.record(by, "give", bonus, amount_micros=row.amount_micros)
-    subject = f"A bonus of {money.show(row.amount_micros, project.currency)}: {project}"
-    notices.tell(worker.user_id, "money", subject, f"{row.reason.strip()}\n\nIt is yours to keep.", reverse("earnings"))
-    return bonus
+
+
+def _set_aside(sums: Mapping[str, int]) -> None:
+    """Set so much aside under each subject; refused, `missing_micros` is what is missing for all of them."""
+    still = sum(sums.values())
+    for subject, micros in sums.items():
+        still -= micros
+        try:
+            reserves.add(subject, "bonus", micros)
+        except InsufficientFunds as refusal:
+            missing, currency = refusal.facts["missing_micros"] + still, refusal.facts["currency"]
+            shown = f"{money.show(missing, currency)} is missing"
+            raise InsufficientFunds(shown, missing_micros=missing, currency=currency) from refusal
+
+
+def _tell(bonus: Bonus) -> None:
+    subject = f"A bonus of {money.show(bonus.amount_micros, bonus.batch.currency)}: {bonus.project}"
+    text = f"{bonus.reason}\n\nIt is yours to keep."
+    notices.tell(bonus.worker.user_id, "money", subject, text, reverse("earnings"))

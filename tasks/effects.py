@@ -3,7 +3,6 @@
 from marketplace.core import clock, money, states
 from marketplace.core.errors import IllegalMove, Invalid
 from payments import holds, ledger, reserves
-from payments.models import Reserve
 from tasks import evidence, fair_pay, seats
 from tasks.models import Answer, Appeal, Batch, Decision, Evidence, Withheld
 from workers import profiles, qualifications, standings
@@ -98,13 +97,17 @@ def _restore_pay(decision: Decision, answer: Answer) -> None:
         price_micros, fee_micros = answer.price_micros, answer.fee_micros
     else:
         return
-    if not _is_kept(decision) and price_micros:
-        reserves.add(answer.batch.subject, "answers", price_micros + fee_micros)
-    if withheld and price_micros:
-        reserve = Reserve.objects.select_related("account", "project").get(subject=answer.batch.subject)
+    if not price_micros:
+        return
+    subject, rewards = answer.batch.subject, {answer.worker.user_id: price_micros}
+    if withheld:
+        reserve, to = reserves.lock_to_pay({subject: rewards})[subject]
+    if not _is_kept(decision):
+        reserves.add(subject, "answers", price_micros + fee_micros)
+    if withheld:
         facts = {"project": reserve.project.public_id, "decision": decision.public_id, "rest": True}
-        rewards = {answer.worker.user_id: price_micros}
-        entry = ledger.post_settlement(f"rest:{decision.pk}", reserve.account, rewards, fee_micros, facts=facts)
+        key = f"rest:{decision.pk}"
+        entry = ledger.post_settlement(key, reserve.account, rewards, fee_micros, facts=facts, to=to)
         Withheld.objects.filter(pk=withheld.pk).update(entry=entry)
 
 

@@ -1,4 +1,4 @@
-"""What an amount was for: the answers behind a worker's settlement, and the amounts behind a line of an invoice."""
+"""What an amount was for: the answers or bonuses behind a worker's, the amounts behind a line of an invoice."""
 
 import re
 
@@ -8,7 +8,7 @@ from marketplace.core import paging
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import User
 from payments.models import Invoice, InvoiceLine, Transfer
-from tasks.models import Answer, Batch
+from tasks.models import Answer, Batch, Bonus
 from workers import profiles
 
 
@@ -36,6 +36,11 @@ def answers(user: User, amount: Transfer) -> "QuerySet[Answer]":
     own = Answer.objects.filter(worker=profiles.of(user), submitted_at__isnull=False, entry=amount.entry_id)
     own = own.filter(batch=int(named[1]), pk__gte=int(named[2]))
     return own.select_related("assignment__project", "batch")
+
+
+def bonuses(user: User, amount: Transfer) -> "QuerySet[Bonus]":
+    """The bonuses of this person that the entry paid: of one list, there may be several."""
+    return Bonus.objects.filter(worker=profiles.of(user), entry=amount.entry_id).select_related("batch")
 
 
 def batch(line: InvoiceLine) -> Batch | None:

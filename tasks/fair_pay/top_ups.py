@@ -19,7 +19,8 @@ from marketplace.core.errors import Conflict, Forbidden, Invalid
 from marketplace.core.pay_floors import ANYWHERE
 from marketplace.models import Organisation, Role, User
 from payments import holds, ledger, reserves
-from payments.models import Account, PayoutAccount, Reserve, ReserveLine
+from payments.ledger import Payees
+from payments.models import PayoutAccount, Reserve, ReserveLine
 from tasks.fair_pay import floors, rates
 from tasks.fair_pay.figures import told
 from tasks.models import Assignment, Batch, PayFigures, TimeSheet, TopUp, TopUpProposal
@@ -204,7 +205,14 @@ def _is_held(user: User) -> bool:
     return holds.in_force(user) is not None
 
 
-def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation, by: User | None = None) -> TopUp:
+def _post(
+    batch: Batch,
+    sheet: TimeSheet,
+    amount_micros: int,
+    known: Computation,
+    by: User | None = None,
+    to: Payees | None = None,
+) -> TopUp:
     """Add it to the worker's earnings out of the batch's reserve, once and for all. The batch and sheet are locked."""
     facts = {**asdict(known), "amount_micros": amount_micros}
     made = TopUp.objects.create(
@@ -225,7 +233,7 @@ def _post(batch: Batch, sheet: TimeSheet, amount_micros: int, known: Computation
     told_of = {"project": reserve.project.public_id, "top_up": made.public_id, **facts}
     del told_of["is_held"]
     rewards = {sheet.worker.user_id: amount_micros}
-    ledger.post_settlement(f"top_up:{made.pk}", reserve.account, rewards, 0, kind="top_up", facts=told_of)
+    ledger.post_settlement(f"top_up:{made.pk}", reserve.account, rewards, 0, kind="top_up", facts=told_of, to=to)
     amount, floor = (money.show(micros, batch.currency) for micros in (amount_micros, known.floor_micros))
     notices.tell(
         sheet.worker.user_id,
@@ -272,9 +280,9 @@ def grant(proposal: TopUpProposal, by: User) -> TopUp:
     if known is None or amount <= 0:
         is_gone = worker.state == Worker.State.ERASED
         raise Conflict("this person has deleted their account" if is_gone else "nothing is missing to the floor now")
-    _lock_accounts(batch, row.worker)
+    _, to = reserves.lock_to_pay({batch.subject: [worker.user_id]}, with_fee=False)[batch.subject]
     reserves.add(batch.subject, LINE, amount)
-    made = _post(batch, sheet, amount, known, by)
+    made = _post(batch, sheet, amount, known, by, to)
     audit.record(by, "grant_top_up", row, amount_micros=amount)
     return made
 
@@ -307,15 +315,6 @@ def _locked(proposal: TopUpProposal, by: User) -> tuple[Batch, TopUpProposal, Ti
         accounts.require(by, batch.project.organisation, Role.MANAGER)
     row = TopUpProposal.objects.select_for_update(no_key=True).get(pk=proposal.pk)
     return batch, row, _sheet(batch, row.worker_id)
-
-
-def _lock_accounts(batch: Batch, worker: Worker) -> None:
-    """Lock the accounts that two entries move at once in one order: each entry alone would lock its own."""
-    home = Account.objects.filter(currency=batch.currency, mode=batch.mode)
-    prepaid = Q(kind=Account.Kind.PREPAID, organisation=batch.project.organisation_id)
-    ours = home.filter(prepaid | Q(reserve__subject=batch.subject) | Q(user=worker.user_id))
-    locked = Account.objects.filter(pk__in=ours.values("pk")).order_by("pk").select_for_update(no_key=True)
-    list(locked.values_list("pk"))  # reading them is what locks them
 
 
 def _line_left_micros(batch: Batch) -> int:

@@ -31,7 +31,7 @@ class Bonus(models.Model):
     reason = models.TextField()
     given_by = models.ForeignKey(User, models.PROTECT, related_name="+")
     given_at = models.DateTimeField()
-    entry = models.OneToOneField(Entry, models.PROTECT, related_name="+")
+    entry = models.ForeignKey(Entry, models.PROTECT, related_name="+", help_text="One for all of a list and a batch.")
 
     objects = BonusQuerySet.as_manager()
 

@@ -141,6 +141,25 @@ def test_it_waits_while_a_payment_of_the_organisation_is_disputed():
     assert of("wes") == [(60_000, 60_000, 0)]  # who worked is owed it all the same
 
 
+def test_a_dispute_that_is_booked_while_the_sweep_runs_stops_what_is_left(monkeypatch):
+    monkeypatch.setattr(maturities, "STEP", 1)
+    paid = young(project := make.project())
+    account = reserve(project)
+    settled(account, wes=60_000)
+    moved_to(date(2026, 1, 1))
+    settled(account, "settle:2", sue=20_000)
+    moved = ledger.post_maturing
+
+    def disputed_after(*what, **more):
+        entry = moved(*what, **more)
+        open_dispute(paid)
+        return entry
+
+    monkeypatch.setattr(ledger, "post_maturing", disputed_after)
+    maturities.mature(at=later(days=30))
+    assert (of("wes"), of("sue")) == ([(60_000, 60_000, 0)], [(20_000, 0, 20_000)])
+
+
 def test_a_repeated_settlement_is_the_same_though_its_day_would_be_another():
     paid = young(project := make.project())
     account = reserve(project)

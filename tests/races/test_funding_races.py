@@ -1,5 +1,6 @@
 """What organisations pay in and get back, under threads; each race is also run on a naive version, which loses it."""
 
+from functools import partial
 from threading import Barrier
 
 import pytest
@@ -214,3 +215,46 @@ def test_looking_at_what_is_prepaid_before_a_dispute_takes_it_fails_for_the_seco
 
     ended = race(lambda: naive(1), lambda: naive(2))
     assert sum(isinstance(one, InsufficientFunds) for one in ended) == 1
+
+
+def won_against_a_refund(acme, monkeypatch):
+    """How a dispute that is won and a refund of the same prepayment that fails end, when they meet half-way."""
+    paid(acme)
+    (made,) = refund(acme, 5)
+    disputes.opened("ch_1", "dp_1", 10 * UNIT, "fraudulent")
+    half_way = Barrier(2, timeout=30)
+    disputed, accounts = disputes._disputed, refunds._accounts
+
+    def slow_disputed(*what):
+        half_way.wait()
+        return disputed(*what)
+
+    def slow_accounts(*what):
+        found = accounts(*what)
+        half_way.wait()  # the prepayment is locked, no account is
+        return found
+
+    monkeypatch.setattr(disputes, "_disputed", slow_disputed)
+    monkeypatch.setattr(refunds, "_accounts", slow_accounts)
+    failed = partial(refunds.settle, "re_1", "failed", "The account is closed.", refund_pk=made.pk)
+    ended = race(partial(disputes.closed, "dp_1", True), failed)
+    return [one for one in ended if isinstance(one, Exception)]
+
+
+def test_a_dispute_is_won_while_a_refund_of_the_same_prepayment_fails(acme, monkeypatch):
+    assert won_against_a_refund(acme, monkeypatch) == []
+    prepayment = Prepayment.objects.get()
+    assert (prepayment.disputed_micros, prepayment.refunded_micros, balance(prepaid(acme))) == (0, 0, 20 * UNIT)
+    assert ledger.audit() == []
+
+
+def test_giving_back_before_the_prepayment_is_locked_deadlocks_with_a_refund(acme, monkeypatch):
+    real = disputes._give_back
+
+    def naive(dispute):
+        disputes._locked_accounts(dispute)
+        real(dispute)
+
+    monkeypatch.setattr(disputes, "_give_back", naive)
+    (deadlock,) = won_against_a_refund(acme, monkeypatch)
+    assert "deadlock" in str(deadlock)

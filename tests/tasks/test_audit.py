@@ -122,6 +122,11 @@ DAMAGE = {
         ["UPDATE tasks_bonus SET amount_micros = amount_micros + 1"],
         ["UPDATE tasks_bonus SET worker_id = (SELECT max(id) FROM workers_worker)"],
         ["UPDATE tasks_bonus SET entry_id = (SELECT min(id) FROM payments_entry)"],
+        ["UPDATE tasks_bonus SET fee_micros = fee_micros + 1"],
+        ["DELETE FROM tasks_bonus"],
+    ],
+    "a bonus is paid by an entry that names none of its own": [
+        ["UPDATE payments_entry SET key = 'bonus:bon_x' WHERE kind = 'bonus'"],
     ],
     "a batch's figures are not the counts of its rows": [
         ["UPDATE tasks_mark SET submitted = submitted + 1"],

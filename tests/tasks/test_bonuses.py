@@ -1,18 +1,20 @@
 """Bonuses by hand: 2.00 and 10 % fee, out of what is prepaid."""
 
 import pytest
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, connection, transaction
+from django.test.utils import CaptureQueriesContext
 
 from marketplace import accounts
 from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid, KeyReused
-from marketplace.models import Organisation
+from marketplace.models import AuditEvent, Organisation
 from payments import reserves
 from payments.models import Account, Entry, ReserveLine
-from tasks import batches, bonuses
+from tasks import audit, batches, bonuses
 from tasks.models import Answer, Bonus
 from tests import make
 from tests.tasks import work
-from workers.models import Notice
+from workers import profiles
+from workers.models import Notice, Worker
 
 pytestmark = pytest.mark.django_db
 EACH = 55_000
@@ -73,7 +75,7 @@ def test_under_the_same_key_it_is_paid_once(batch, rita):
                 name: getattr(first, name) for name in ("organisation", "key", "project", "batch", "worker", "given_by")
             },
             **{name: getattr(first, name) for name in ("amount_micros", "fee_micros", "reason", "given_at")},
-            entry=Entry.objects.exclude(pk=first.entry_id).first(),
+            entry=first.entry,
         )
 
 
@@ -101,12 +103,44 @@ def test_only_who_worked_in_the_project_gets_one(batch, rita):
     assert "member" in refusal.value.facts["errors"][0]["message"]
 
 
+def test_nobody_who_is_paid_where_a_member_is_gets_one(batch, rita):
+    Worker.objects.filter(user__email="wes@example.org").update(kin=[rita.pk])
+    with pytest.raises(Invalid) as refusal:
+        give(batch, rita)
+    assert "paid to the same account" in refusal.value.facts["errors"][0]["message"]
+    assert earned() == 0
+
+
+def test_who_deleted_their_account_gets_none_and_what_was_given_stays_given(batch, rita):
+    first, name, wes = give(batch, rita), name_of(batch), work.worker()
+    batches.close(batch, rita)
+    Answer.objects.filter(state="submitted").update(accept_at="2020-01-01T00:00:00Z")
+    work.sweep()
+    profiles.erase(wes)
+    with pytest.raises(Invalid) as refusal:
+        bonuses.give(batch.project, name, rita, TWO, "Well done.", "july")
+    assert "deleted their account" in refusal.value.facts["errors"][0]["message"]
+    assert bonuses.give(batch.project, name, rita, TWO, "Well done.", "june") == first
+
+
 def test_what_is_not_prepaid_is_not_given(batch, rita):
     reserves.add(batch.subject, "spare", prepaid() - 2_199_999)
     with pytest.raises(InsufficientFunds) as refusal:
         give(batch, rita)
     assert refusal.value.facts["missing_micros"] == 1
     assert (Bonus.objects.count(), earned()) == (0, 0)
+
+
+def test_what_is_missing_is_said_for_the_whole_list(batch, rita):
+    other = work.publish(batch.project, make.dataset([{"text": "more"}], batch.project.organisation))
+    work.work(work.worker("olga"), batch)
+    work.work(work.worker("olga"), other)
+    reserves.add(batch.subject, "spare", prepaid() - 1_000_000)
+    wanted = [bonuses.Wanted(name_of(batch, who), TWO, "Well done.", who) for who in ("wes", "olga")]
+    with pytest.raises(InsufficientFunds, match=r"3\.40 USD is missing") as refusal:
+        bonuses.give_all(batch.project, rita, wanted)
+    assert refusal.value.facts["missing_micros"] == 3_400_000
+    assert (Bonus.objects.count(), prepaid()) == (0, 1_000_000)
 
 
 def test_limits_are_settings(batch, rita, settings):
@@ -145,14 +179,61 @@ def test_a_list_is_paid_as_a_whole_or_not_at_all(batch, rita):
     assert (earned("wes"), earned("olga")) == (TWO, TWO)
 
 
-def test_a_table_is_read_with_the_row_of_every_error(batch):
-    text = f"worker,amount,reason,key\n{name_of(batch)},2.00,Well done.,a\nw_x,two,Well done.,b\n"
+def test_a_list_is_one_entry_in_which_each_bonus_stands_by_itself(batch, rita, wes):
+    work.work(work.worker("olga"), batch)
+    rows = [("wes", 1_000_005, "The first."), ("olga", TWO, "The second."), ("wes", 5, "The third.")]
+    wanted = [bonuses.Wanted(name_of(batch, who), micros, why, why) for who, micros, why in rows]
+    given = bonuses.give_all(batch.project, rita, wanted)
+    entry = Entry.objects.get(kind="bonus")
+    assert {bonus.entry for bonus in given} == {entry}
+    assert entry.key == f"bonus:{given[0].public_id}"
+    moved = sorted(entry.transfers.values_list("credit__kind", "amount_micros"))
+    assert moved == [("earnings", 1_000_010), ("earnings", TWO), ("fees", 300_000)]
+    assert [bonus.fee_micros for bonus in given] == [100_000, 200_000, 0]
+    assert [one.text.partition("\n")[0] for one in Notice.objects.filter(user=wes, kind="money").order_by("pk")] == [
+        "The first.",
+        "The third.",
+    ]
+    told = AuditEvent.objects.filter(verb="give", target_type="bonus", actor_id=rita.pk).order_by("pk")
+    assert [(event.target_id, event.facts["amount_micros"]) for event in told] == [
+        (bonus.pk, bonus.amount_micros) for bonus in given
+    ]
+    assert bonuses.give_all(batch.project, rita, [*wanted[1:], wanted[0]]) == [*given[1:], given[0]]
+    assert audit.check() == []
+
+
+def test_nothing_is_asked_for_each_bonus_once_accounts_are_locked(batch, rita):
+    def asked(number):
+        rows = [bonuses.Wanted(name_of(batch), 1_000, "Well done.", f"{number}:{n}") for n in range(number)]
+        with CaptureQueriesContext(connection) as queries:
+            bonuses.give_all(batch.project, rita, rows)
+        texts = [query["sql"] for query in queries]
+        return texts[next(n for n, text in enumerate(texts) if "payments_account" in text and "FOR NO KEY" in text) :]
+
+    asked(1)  # opens the account
+    few, many = asked(2), asked(40)
+    assert len(many) == len(few)
+
+
+def test_a_table_is_read_with_the_line_of_every_error(batch):
+    text = f'worker,amount,reason,key\n{name_of(batch)},2.00,"Well\ndone.",a\n\nw_x,two,Well done.,b\n'
     with pytest.raises(Invalid) as refusal:
         bonuses.parse(text)
-    assert [error["path"] for error in refusal.value.facts["errors"]] == ["bonuses[1].amount"]
-    assert bonuses.parse(text.replace("two", "0.5"))[1] == bonuses.Wanted("w_x", 500_000, "Well done.", "b")
+    assert [error["path"] for error in refusal.value.facts["errors"]] == ["Line 5, amount"]
+    first, second = bonuses.parse(text.replace("two", "0.5"))
+    assert second == bonuses.Wanted("w_x", 500_000, "Well done.", "b", 5)
+    assert (first.reason, first.line) == ("Well\ndone.", 2)
     with pytest.raises(Invalid, match="key is missing"):
         bonuses.parse("worker,amount,reason\n")
+
+
+def test_what_is_wrong_in_a_table_is_named_by_its_line_and_column_in_their_order(batch, rita, settings):
+    settings.BONUS_MOST_MICROS = TWO
+    good = "".join(f"{name_of(batch)},1,Well done.,{n}\n" for n in range(7))
+    rows = bonuses.parse(f"worker,amount,reason,key\nw_nobody,1,Well done.,x\n{good}{name_of(batch)},9,Well done.,y\n")
+    with pytest.raises(Invalid) as refusal:
+        bonuses.give_all(batch.project, rita, rows)
+    assert [error["path"] for error in refusal.value.facts["errors"]] == ["Line 2, worker", "Line 10, amount"]
 
 
 def test_a_bonus_is_never_changed_or_taken_back(batch, rita):

@@ -1,5 +1,6 @@
 """Budgets, bonuses and partial pay as pages and over HTTP."""
 
+import html
 import json
 import re
 
@@ -7,7 +8,8 @@ import pytest
 from django.urls import reverse
 
 from payments import reserves
-from tasks import assignments, batches, budgets, jobs
+from payments.models import Account
+from tasks import assignments, batches, bonuses, budgets, jobs
 from tasks.models import Answer, Batch, Bonus, Withheld
 from tests.conftest import signed_in
 from tests.tasks import work
@@ -165,10 +167,37 @@ def test_a_table_of_bonuses_is_paid_whole_or_said_row_by_row(batch, as_rita):
     name = batch.project.organisation.pseudonym(work.worker().public_id)
     rows = f"worker,amount,reason,key\n{name},2.00,Well done.,a\n"
     page = text(as_rita.post(address, {"rows": rows + "w_nobody,1.00,Well done.,b\n"}))
-    assert "bonuses[1].worker" in page
+    assert "Line 3, worker: is nobody you know by this name" in page
     assert Bonus.objects.count() == 0
     assert as_rita.post(address, {"rows": rows}).status_code == 302
     assert Bonus.objects.get().amount_micros == 2_000_000
+
+
+def test_what_is_missing_for_bonuses_is_named_with_the_way_to_prepay_it(batch, as_rita):
+    work.work(work.worker(), batch)
+    reserves.add(batch.subject, "spare", Account.objects.get(kind="prepaid").balance_micros - 500)
+    address = reverse("bonuses", args=[batch.project.public_id])
+    name = batch.project.organisation.pseudonym(work.worker().public_id)
+    typed = {"worker": name, "amount_micros": "2.00", "reason": "Well done.", "key": "a"}
+    for sent in (typed, {"rows": f"worker,amount,reason,key\n{name},2.00,Well done.,a\n"}):
+        page = text(as_rita.post(address, sent))
+        assert "2.1995 USD is missing" in page
+        (link,) = re.findall(r'href="([^"]+)">Prepay what is missing</a>', page)
+        assert "amount_micros=2.20" in link
+        assert 'value="2.20"' in text(as_rita.get(html.unescape(link)))
+    assert "Prepay what is missing" not in text(as_rita.post(address, {"rows": "worker,amount,reason\n"}))
+
+
+def test_a_worker_reads_every_bonus_of_a_list(batch, rita, as_wes):
+    work.work(work.worker(), batch)
+    name = batch.project.organisation.pseudonym(work.worker().public_id)
+    wanted = [bonuses.Wanted(name, micros, f"For {micros}.", str(micros)) for micros in (1_000_000, 2_000_000)]
+    bonuses.give_all(batch.project, rita, wanted)
+    (paid_for,) = re.findall(r'href="([^"]+)">Bonus</a>', text(as_wes.get(reverse("earnings"))))
+    page = text(as_wes.get(paid_for))
+    assert "For 1000000." in page
+    assert "For 2000000." in page
+    assert ("1.00 USD" in page, "2.00 USD" in page, "3.00 USD" in page) == (True, True, True)
 
 
 def test_bonuses_over_http_and_the_worker_sees_them(batch, as_rita, as_wes):

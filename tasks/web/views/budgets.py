@@ -14,7 +14,7 @@ from marketplace.web.views.projects import visible
 from tasks import batches, budgets, forecast
 from tasks import bonuses as giving
 from tasks.models import Batch, Bonus
-from tasks.web import chart
+from tasks.web import chart, prepaying
 from tasks.web.budget_forms import BonusesForm, BonusForm, BudgetForm, ExamsForm, GoldForm
 
 NAME_SHOWN = 10
@@ -24,7 +24,7 @@ NAME_SHOWN = 10
 def budget(request: HttpRequest, batch: str) -> HttpResponse:
     """What it has cost, what it will cost, and the forms that lower or raise it."""
     found = _batch(request, batch)
-    told, is_short = budgets.of(found), False
+    told, prepay = budgets.of(found), dict[str, str]()
     listed: dict[str, forms.Form] = {
         "answers": BudgetForm(initial={"answers_micros": told.answers_micros}),
         "gold": GoldForm(initial={"gold_answers": told.gold_answers}),
@@ -34,11 +34,10 @@ def budget(request: HttpRequest, batch: str) -> HttpResponse:
     if line in listed:
         listed[line] = form = type(listed[line])(request.POST)
         if form.is_valid():
-            with refusals_in(form):
+            with refusals_in(form), prepaying.offered(request, found.project, prepay):
                 budgets.change(found, person(request), **form.cleaned_data)
                 messages.success(request, "The budget is changed.")
                 return redirect("budget", found.public_id)
-        is_short = any("is missing" in error for error in form.non_field_errors())
     listed["answers"].fields["answers_micros"].label = f"Answers may cost, in all, in {found.currency}"
     running = forecast.running(found)
     return render(
@@ -46,7 +45,7 @@ def budget(request: HttpRequest, batch: str) -> HttpResponse:
         "tasks/budget.html",
         {
             **{"batch": found, "project": found.project, "budget": told, "running": running},
-            **{"forms": listed, "is_short": is_short, "picture": _picture(told, running)},
+            **{"forms": listed, "picture": _picture(told, running), **prepay},
         },
     )
 
@@ -75,11 +74,11 @@ def bonuses(request: HttpRequest, project: str) -> HttpResponse:
     """The bonuses of a project, and the forms that give one or many."""
     found = visible(request, project)
     known = {"key": ids.new("key"), "worker": request.GET.get("worker", "")}
-    one, many = BonusForm(initial=known), BonusesForm()
+    one, many, prepay = BonusForm(initial=known), BonusesForm(), dict[str, str]()
     if request.method == "POST" and "rows" in request.POST:
         many = BonusesForm(request.POST)
         if many.is_valid():
-            with refusals_in(many):
+            with refusals_in(many), prepaying.offered(request, found, prepay, "prepay_many"):
                 wanted = giving.parse(many.cleaned_data["rows"])
                 given = giving.give_all(found, person(request), wanted)
                 messages.success(request, f"Bonuses paid: {len(given):,}.")
@@ -87,7 +86,8 @@ def bonuses(request: HttpRequest, project: str) -> HttpResponse:
     elif request.method == "POST":
         one = BonusForm(request.POST)
         if one.is_valid():
-            with refusals_in(one, {f"bonuses[0].{name}": name for name in BonusForm.base_fields}):
+            places = {f"bonuses[0].{name}": name for name in BonusForm.base_fields}
+            with refusals_in(one, places), prepaying.offered(request, found, prepay, "prepay_one"):
                 giving.give(found, by=person(request), **one.cleaned_data)
                 messages.success(request, "The bonus is paid. The worker is told what for.")
                 return redirect("bonuses", found.public_id)
@@ -95,7 +95,8 @@ def bonuses(request: HttpRequest, project: str) -> HttpResponse:
     for bonus in page["rows"]:
         _name(bonus, found)
     one.fields["amount_micros"].label = f"Amount in {found.currency}"
-    return render(request, "tasks/bonuses.html", {"project": found, "page": page, "one": one, "many": many})
+    facts = {"project": found, "page": page, "one": one, "many": many, **prepay}
+    return render(request, "tasks/bonuses.html", facts)
 
 
 def _name(bonus: Any, project: Any) -> None:

@@ -1,15 +1,13 @@
 """What became of a project: progress, cost, accuracy, labels; and publishing its next batch."""
 
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.urls import reverse
 
-from marketplace.core import limits, money
+from marketplace.core import limits
 from marketplace.models import Dataset, Project
 from marketplace.web.edge import action, person
 from marketplace.web.views.projects import visible
@@ -17,7 +15,7 @@ from tasks import batches, fair_pay, forecast
 from tasks.exports import csv, jsonl
 from tasks.exports import labels as exports
 from tasks.models import Batch, TopUpProposal
-from tasks.web import chart
+from tasks.web import chart, prepaying
 from tasks.web.forms import DatasetForm
 from workers.models import Reliability
 
@@ -102,12 +100,7 @@ def _costs(quote: forecast.Quote) -> dict[str, Any]:
 
 
 def _prepay_link(request: HttpRequest, project: Project, quote: forecast.Quote) -> str:
-    """To the page for prepayments and back, with what is missing filled in, in whole minor units."""
-    unit = money.MICROS // 10 ** money.DECIMALS[quote.currency]
-    missing_micros = -(-quote.missing_micros // unit) * unit
-    amount = money.show(missing_micros, quote.currency).split()[0].replace(",", "")
-    query = urlencode({"amount_micros": amount, "currency": quote.currency, "next": request.get_full_path()})
-    return f"{reverse('money', args=[project.organisation.public_id])}?{query}"
+    return prepaying.link(request, project, quote.missing_micros, quote.currency)
 
 
 @action

@@ -17,7 +17,6 @@ from payments import billing, invoices, months, statements
 from payments.models import Invoice, InvoiceLine, Month
 from tasks import filings, paid_for
 from tasks.exports import statements as exports
-from tasks.models import Bonus
 from tasks.web import chart, shown
 from tasks.web.statement_forms import BillingForm
 
@@ -88,17 +87,19 @@ def of_year_csv(request: HttpRequest, year: int) -> StreamingHttpResponse:
 
 @login_required
 def transfer(request: HttpRequest, transfer: str) -> HttpResponse:
-    """What an amount was for: the answers it paid."""
+    """What an amount was for: the answers it paid, or the bonuses, each by itself."""
     try:
         amount = paid_for.transfer(person(request), transfer)
     except NotFound as error:
         raise Http404 from error
+    facts = {"amount": amount, "month": months.containing(amount.created_at)}
+    if amount.entry.kind == "bonus":
+        page = page_of(request, paid_for.bonuses(person(request), amount))
+        return render(request, "tasks/paid_for.html", {**facts, "page": page, "bonuses": page["rows"]})
     page = page_of(request, paid_for.answers(person(request), amount))
     for answer in page["rows"]:
         answer.words = shown.answer(answer.batch.schema, answer.value)
-    month = months.containing(amount.created_at)
-    bonus = Bonus.objects.filter(worker__user=person(request), entry=amount.entry_id).first()
-    return render(request, "tasks/paid_for.html", {"amount": amount, "page": page, "month": month, "bonus": bonus})
+    return render(request, "tasks/paid_for.html", {**facts, "page": page, "answers": page["rows"]})
 
 
 @login_required
