@@ -18,7 +18,7 @@ from payments import disputes, gateway, payout_accounts, payouts, prepayments, r
 from payments.gateway import Gateway, Payment
 from payments.models import Payout, Prepayment, Refund, StripeEvent
 
-TRIES_MOST = 16  # the last about four days after it came
+TRIES_MOST = 16  # the last 45 hours after it came; who has it sent again begins anew
 FIRST_RETRY = timedelta(seconds=5)
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ class NotYet(Exception):
 
 
 def receive(body: bytes, signature: str, *, through: Gateway | None = None) -> StripeEvent:
-    """Record a message and have it acted on; the same one again changes nothing.
+    """Record a message and have it acted on; the same one again changes nothing, unless it is tried no more.
 
     raises  Forged  the provider did not sign it, or too long ago
     """
@@ -46,7 +46,7 @@ def receive(body: bytes, signature: str, *, through: Gateway | None = None) -> S
                 "received_at": clock.now(),
             },
         )
-        if is_new and row.state == StripeEvent.State.WAITING:
+        if (is_new and row.state == StripeEvent.State.WAITING) or _begun_anew(row):
             jobs.enqueue("payments.jobs.handle_event", row.pk)
     return row
 
@@ -82,6 +82,12 @@ def retry(limit: int = 100, *, through: Gateway | None = None, at: datetime | No
     for pk in chosen:
         handle(pk, through=through)
     return len(chosen) == limit
+
+
+def _begun_anew(row: StripeEvent) -> bool:
+    """Have a message that was tried for the last time tried as if it had just come; of several senders one does."""
+    spent = StripeEvent.objects.filter(pk=row.pk, state=StripeEvent.State.WAITING, tries__gte=TRIES_MOST)
+    return bool(spent.update(tries=0, received_at=clock.now()))
 
 
 @transaction.atomic
@@ -170,7 +176,7 @@ def _transfer(event: StripeEvent, through: Gateway) -> bool:
 def _account(event: StripeEvent, through: Gateway) -> bool:
     """Something changed where a person is paid."""
     about = event.payload.get("account") or event.payload["id"]
-    return payout_accounts.refresh(about) is not None
+    return payout_accounts.refresh(about, through=through) is not None
 
 
 TYPES: dict[str, Callable[[StripeEvent, Gateway], bool]] = {
