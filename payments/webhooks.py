@@ -7,6 +7,7 @@ and states is not believed, but asked again. Every function of TYPES may therefo
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,7 +15,7 @@ from django.db.models import DurationField, ExpressionWrapper, F, Value
 from django.db.models.functions import Power
 
 from marketplace.core import clock, jobs, states
-from payments import disputes, gateway, payout_accounts, payouts, prepayments, refunds
+from payments import asking, disputes, gateway, payout_accounts, payouts, prepayments, refunds
 from payments.gateway import Gateway, Payment
 from payments.models import Payout, Prepayment, Refund, StripeEvent
 
@@ -78,10 +79,8 @@ def retry(limit: int = 100, *, through: Gateway | None = None, at: datetime | No
         .annotate(due_at=F("received_at") + wait)
         .filter(due_at__lte=at or clock.now())
     )
-    chosen = list(due.order_by("pk").values_list("pk", flat=True)[:limit])
-    for pk in chosen:
-        handle(pk, through=through)
-    return len(chosen) == limit
+    keys = due.order_by("pk").values_list("pk", flat=True)
+    return asking.each("event", keys, partial(handle, through=through), limit)
 
 
 def _begun_anew(row: StripeEvent) -> bool:

@@ -112,7 +112,7 @@ class Gateway(Protocol):
         """Have a prepayment paid; raises Refused."""
 
     def refund(self, refund: Refund) -> str:
-        """Give a part of a charge back; returns the provider's id, raises Refused."""
+        """Give a part of a charge back; returns the provider's id, raises Refused or NotNow."""
 
     def pay_out(self, payout: Payout) -> str:
         """Move a payout to its account; returns the provider's id, raises Refused or NotNow."""

@@ -23,9 +23,9 @@ from payments.gateway import stripe_words as words
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
 MEMORY = timedelta(hours=23)  # Stripe keeps v1 replies for 24 h
-TIMEOUT_S = (5, 25)  # to connect, to answer; three in a row stay within a job's 120 s
+TIMEOUT_S = (5, 25)  # to connect, to answer; no row is asked about more than three times in a row
 TOLERANCE_S = 300  # a signature older than this is a replay
-KEYS_MOST = 20  # under which one payout is tried before its first key is forgotten
+KEYS_MOST = 20  # under which one row is tried before its first key is forgotten
 WINDOW = timedelta(days=1)  # of the balance, read at once
 INCLUDE: list[Any] = ["configuration.recipient", "requirements"]
 T = TypeVar("T")
@@ -109,13 +109,22 @@ class Stripe:
         self._check_mode(prepayment.mode)
         if not prepayment.charge_id:
             raise ValueError(f"{prepayment} has no charge to refund")
+        params = _refund(refund)
+
+        def find() -> str:
+            listed = self.client.v1.refunds.list({"charge": prepayment.charge_id, "limit": 100})
+            return _found(listed, "refund", refund.public_id)
+
+        # the first time Stripe may take it on and wait for the balance itself; where it does not, each try costs a key
+        if refund.tries > 1 and self._available(prepayment.currency) < params["amount"]:
+            if earlier := find():
+                return earlier
+            raise NotNow(f"our balance at Stripe does not cover {refund} now")
         return self._once(
             f"refund:{refund.public_id}",
             refund.sent_at or refund.created_at,
-            lambda options: self.client.v1.refunds.create(_refund(refund), options).id,
-            lambda: _found(
-                self.client.v1.refunds.list({"charge": prepayment.charge_id, "limit": 100}), "refund", refund.public_id
-            ),
+            lambda options: self.client.v1.refunds.create(params, options).id,
+            find,
         )
 
     def disputed(self, provider_id: str) -> Disputed:
@@ -258,12 +267,13 @@ class Stripe:
         Looked up first where Stripe may have forgotten the key, and where the reply it keeps is a failure of its own,
         which says nothing about what was done.
         """
-        if clock.now() - asked_at > MEMORY and (found := find()):
+        is_old = clock.now() - asked_at > MEMORY
+        if is_old and (found := find()):
             return found
         try:
             return _through_keys(key, create)
         except stripe.APIError as error:
-            if _is_replay(error) and (found := find()):
+            if not is_old and _is_replay(error) and (found := find()):
                 return found
             raise
 

@@ -312,6 +312,31 @@ def test_a_refund_goes_out_once(stripe, hours):
     assert (current().sent(refund_id).subject, current().sent(refund_id).state) == (refund.public_id, "paid")
 
 
+def test_a_refund_that_stripe_does_not_take_on_with_a_short_balance_waits_for_it_and_costs_one_key(stripe):
+    refund = asked.refund(asked.paid(stripe))
+    stripe.drain(900)
+    stripe.fail_next("refuse", "/v1/refunds", code="balance_insufficient")
+    for tries in range(1, speaking.KEYS_MOST + 5):
+        refund.tries = tries
+        with pytest.raises(NotNow):
+            current().refund(refund)
+    assert len([path for method, path, _ in stripe.calls() if (method, path) == ("POST", "/v1/refunds")]) == 1
+    stripe.fund(100_00)
+    assert current().refund(refund) == current().refund(refund)
+    assert stripe.totals()["usd"]["refund"] == 400
+
+
+def test_a_refund_that_went_out_is_found_when_the_balance_is_gone(stripe):
+    refund = asked.refund(asked.paid(stripe))
+    stripe.fail_next("drop_after", "/v1/refunds")
+    with pytest.raises(library.APIConnectionError):
+        current().refund(refund)
+    stripe.drain(500)
+    refund.tries = 2
+    assert current().sent(current().refund(refund)).subject == refund.public_id
+    assert stripe.totals()["usd"]["refund"] == 400
+
+
 def test_the_same_key_alone_would_refund_twice_after_a_day(stripe):
     refund = asked.refund(asked.paid(stripe))
     current().refund(refund)
