@@ -4,6 +4,7 @@
 A refund is paid once the provider has taken it on, whether it calls it succeeded or pending: the money has left our
 balance there. A bank that sends it back later makes it failed, and the money is prepaid again.
 What is too old for what it was paid with goes back by hand: an admin proposes to, another one signs that it was paid.
+Nobody decides any more about money of another mode than this installation moves.
 """
 
 from datetime import datetime, timedelta
@@ -16,7 +17,7 @@ from django.db.models.functions import Coalesce
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
-from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds
+from marketplace.core.errors import Conflict, Forbidden, IllegalMove, InsufficientFunds
 from marketplace.models import Organisation, Role, User
 from payments import amounts, asking, gateway, ledger
 from payments.gateway import Gateway
@@ -134,6 +135,7 @@ def sign(refund: Refund, by: User) -> Refund:
 
     raises  Forbidden    not an admin, or the one who proposed it
             IllegalMove  nobody has proposed it, or it has ended
+            Conflict     it is money of another mode than this installation moves
     """
     row = _by_hand(refund, by)
     if row.proposed_by_id is None:
@@ -165,6 +167,8 @@ def _by_hand(refund: Refund, by: User) -> Refund:
     """The refund, locked, while admins decide about it."""
     if not by.is_staff:
         raise Forbidden
+    if refund.prepayment.mode != settings.MODE:
+        raise Conflict(f"it is {refund.prepayment.mode} money, which is not paid here any more")
     row = Refund.objects.select_for_update(no_key=True).get(pk=refund.pk)
     if row.state != Refund.State.PROPOSED:
         raise IllegalMove("nobody has to decide about it any more", state=str(row.state))

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace import accounts
 from marketplace.core import clock
-from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
+from marketplace.core.errors import Conflict, Forbidden, IllegalMove, InsufficientFunds, Invalid
 from marketplace.models import AuditEvent, Role
 from payments import jobs, ledger, prepayments, refunds, reserves
 from payments.models import Entry, Prepayment, Refund
@@ -342,6 +342,16 @@ def test_only_admins_decide(acme):
     for verb in (refunds.propose, refunds.sign, refunds.decline, refunds.try_original):
         with pytest.raises(Forbidden):
             verb(refund, make.owner(acme))
+
+
+@pytest.mark.parametrize("verb", [refunds.propose, refunds.sign, refunds.decline, refunds.try_original])
+def test_nobody_decides_about_money_that_is_not_moved_here_any_more(acme, ada, settings, verb, queued):
+    refund = refunds.propose(old(acme), make.user("bob", staff=True))
+    queued.clear()
+    settings.MODE = "live"
+    with pytest.raises(Conflict, match="it is test money, which is not paid here any more"):
+        verb(refund, ada)
+    assert (reloaded(refund).state, where(acme), queued) == ("proposed", (15, 10, -25), [])
 
 
 @on_its_own
