@@ -8,8 +8,9 @@ created again. The client itself retries nothing that moves money: our sweeps do
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 import stripe
@@ -18,7 +19,19 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from marketplace.core import clock, env
-from payments.gateway import AccountState, Asked, Disputed, Event, Forged, Movement, NotNow, Payment, Refused, Sent
+from payments.gateway import (
+    AccountState,
+    Asked,
+    Disputed,
+    Event,
+    Forged,
+    Movement,
+    Movements,
+    NotNow,
+    Payment,
+    Refused,
+    Sent,
+)
 from payments.gateway import stripe_words as words
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
@@ -26,7 +39,9 @@ MEMORY = timedelta(hours=23)  # Stripe keeps v1 replies for 24 h
 TIMEOUT_S = (5, 25)  # to connect, to answer; no row is asked about more than three times in a row
 TOLERANCE_S = 300  # a signature older than this is a replay
 KEYS_MOST = 20  # under which one row is tried before its first key is forgotten
-WINDOW = timedelta(days=1)  # of the balance, read at once
+WINDOW, SECOND = timedelta(days=1), timedelta(seconds=1)  # of the balance, listed at once; Stripe counts no finer
+READ_MOST = 3_000  # movements: thirty pages
+NARROWER = 8  # so many times narrower is the next window: six reach a second
 INCLUDE: list[Any] = ["configuration.recipient", "requirements"]
 T = TypeVar("T")
 
@@ -230,17 +245,29 @@ class Stripe:
                 raise Forged("it is no event") from error
         raise Forged("Stripe did not sign it, or too long ago")
 
-    def movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
-        """As the protocol says; Stripe lists the newest first, so a day at a time is turned round."""
-        while since < until:
-            end = min(since + WINDOW, until)
-            within: Any = {"gte": _seconds(since), "lt": _seconds(end)}
-            listed = self.client.v1.balance_transactions.list(
-                {"created": within, "limit": 100, "expand": ["data.source"]}
-            )
-            for row in reversed(list(listed.auto_paging_iter())):
-                yield words.movement(row)
-            since = end
+    def movements(self, since: datetime, until: datetime) -> Movements:
+        """As the protocol says; Stripe lists the newest first, so a window is read whole and turned round.
+
+        One that holds too much is left, and a shorter one is read, down to a second.
+        """
+        rows: list[Movement] = []
+        began, window, read = since, WINDOW, 0
+        while since < until and (read < READ_MOST or since == began):
+            end = min((since + window).replace(microsecond=0), until)
+            listed = self._listed(since, end, most=None if end - since <= SECOND else READ_MOST)
+            read += len(listed)
+            if len(listed) > READ_MOST and end - since > SECOND:
+                window = max((end - since) / NARROWER, SECOND)
+                continue
+            rows += [words.movement(row) for row in reversed(listed)]
+            since, window = end, min(window * NARROWER, WINDOW)
+        return Movements(rows, since)
+
+    def _listed(self, since: datetime, until: datetime, most: int | None) -> list[Any]:
+        """The newest balance transactions of a span; more than so many are not read to their end."""
+        within: Any = {"gte": _seconds(since), "lt": _seconds(until)}
+        listed = self.client.v1.balance_transactions.list({"created": within, "limit": 100, "expand": ["data.source"]})
+        return list(islice(listed.auto_paging_iter(), None if most is None else most + 1))
 
     def balance_micros(self, currency: str) -> int:
         balance = self.client.v1.balance.retrieve()

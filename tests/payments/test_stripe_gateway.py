@@ -488,10 +488,32 @@ def test_what_moved_is_listed_oldest_first_across_pages(stripe):
     for payout in payouts:
         payout.provider_id = current().pay_out(payout)
     until = clock.now() + timedelta(days=1)
-    moved = list(current().movements(clock.now() - timedelta(days=2), until))
+    moved = current().movements(clock.now() - timedelta(days=2), until).rows
     assert [row.kind for row in moved] == ["topup", *["transfer"] * 103]
     assert [row.source_id for row in moved[1:]] == [payout.provider_id for payout in payouts]
     assert [row.facts["payout"] for row in moved[1:]] == [payout.public_id for payout in payouts]
+
+
+def test_what_moved_is_read_a_bounded_number_at_a_time_in_any_distribution(stripe, monkeypatch):
+    """Many in a second, many in an hour, few in weeks: all of them come once, oldest first, in few calls each time."""
+    monkeypatch.setattr(speaking, "READ_MOST", 100)
+    now = clock.now().replace(microsecond=0)
+    ages = [*[20 * 86400] * 3, *range(5 * 86400, 5 * 86400 - 3600, -9), *[86400] * 250, *range(7000, 10, -50)]
+    for age in ages:
+        stripe.books.clock_ahead_s = (now - clock.now()).total_seconds() - age + 0.5
+        stripe.fund(1_00)
+    stripe.books.clock_ahead_s = 0
+    since, found, most = now - timedelta(days=25), [], 0
+    while since < now:
+        before = len(stripe.calls())
+        part = current().movements(since, now)
+        most = max(most, len(stripe.calls()) - before)
+        assert part.until > since
+        assert len(part.rows) <= 100 + 250
+        assert all(since <= row.created_at < part.until for row in part.rows)
+        since, found = part.until, found + part.rows
+    assert [row.provider_id for row in found] == list(stripe.books.tables["balance_transaction"])
+    assert most < 50
 
 
 def test_each_movement_has_its_kind_and_our_key(stripe):
@@ -503,7 +525,7 @@ def test_each_movement_has_its_kind_and_our_key(stripe):
     stripe.reverse(transfer)
     stripe.end_dispute(stripe.dispute(prepayment.charge_id), won=True)
     since = clock.now() - timedelta(hours=1)
-    moved = list(current().movements(since, since + timedelta(hours=2)))
+    moved = current().movements(since, since + timedelta(hours=2)).rows
     assert [(row.kind, row.amount_micros) for row in moved] == [
         ("charge", 20_000_000),
         ("refund", -4_000_000),
