@@ -5,10 +5,10 @@ read from the provider itself, so that its messages may come twice, late or in a
 """
 
 import logging
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import transaction
@@ -18,11 +18,10 @@ from marketplace import audit
 from marketplace.core import clock, jobs, states
 from marketplace.core.errors import Conflict, DomainError, Forbidden, Invalid
 from marketplace.models import User
-from payments import gateway, holds, payouts
+from payments import asking, gateway, holds, payouts
 from payments.gateway import AccountState, Gateway
 from payments.models import Account, Payout, PayoutAccount, PayoutSchedule
 
-STEP_S = 45  # a step of the sweep ends then
 SOON, DAY = timedelta(minutes=1), timedelta(days=1)
 UNFINISHED = [PayoutAccount.State.INCOMPLETE, PayoutAccount.State.RESTRICTED]
 log = logging.getLogger(__name__)
@@ -125,19 +124,14 @@ def look_again(limit: int = 50, *, through: Gateway | None = None, at: datetime 
     """
     at = at or clock.now()
     due = PayoutAccount.objects.filter(mode=settings.MODE, due_at__lte=at).exclude(state=PayoutAccount.State.CLOSED)
-    chosen = list(due.order_by("due_at")[:limit])
-    began = time.monotonic()
-    for account in chosen:
-        if time.monotonic() - began > STEP_S:
-            return True
-        PayoutAccount.objects.filter(pk=account.pk).update(
-            due_at=at + _until_next(account.state, at - account.created_at)
-        )
-        try:
-            make(account.pk, through=through)
-        except Exception:
-            log.exception("payout account %s: the provider could not be asked, it will be asked again", account.pk)
-    return len(chosen) == limit
+    keys = due.order_by("due_at").values_list("pk", flat=True)
+    return asking.each("payout account", keys, partial(_look_at, at=at, through=through), limit)
+
+
+def _look_at(pk: int, *, at: datetime, through: Gateway | None) -> None:
+    account = PayoutAccount.objects.get(pk=pk)
+    PayoutAccount.objects.filter(pk=pk).update(due_at=at + _until_next(account.state, at - account.created_at))
+    make(pk, through=through)
 
 
 @transaction.atomic

@@ -5,9 +5,7 @@ then moves and posts in a third. Every verb works on money of this installation'
 A hold stops a payout until its sending has begun; from then on it goes through, for the money may have moved.
 """
 
-import logging
-import time
-from datetime import date, datetime, timedelta
+from datetime import date, datetime
 from functools import partial
 from typing import Any
 
@@ -18,15 +16,12 @@ from marketplace import audit
 from marketplace.core import clock, jobs, money, states
 from marketplace.core.errors import Conflict, Forbidden, InsufficientFunds, Invalid
 from marketplace.models import Mode, User
-from payments import amounts, gateway, holds, ledger, reviews
+from payments import amounts, asking, gateway, holds, ledger, reviews
 from payments.gateway import Gateway
 from payments.models import Account, Payout, PayoutAccount
 
 MOST_MICROS = 10**15  # keeps a mistyped amount out of the columns
-FIRST_RETRY, LAST_RETRY = timedelta(seconds=10), timedelta(hours=1)  # after an unknown outcome; each twice the last
-STEP_S = 45  # a step of the sweep ends then, however long a provider takes to answer
 WAITING = [Payout.State.REVIEW, Payout.State.REQUESTED]
-log = logging.getLogger(__name__)
 
 
 class PayoutAccountNeeded(Conflict):
@@ -120,18 +115,8 @@ def send(payout_pk: int, *, through: Gateway | None = None) -> Payout:
 def resend(limit: int = 100, *, through: Gateway | None = None, at: datetime | None = None) -> bool:
     """Send payouts that still wait and are due; True when there may be more."""
     waiting = Payout.objects.filter(state=Payout.State.REQUESTED, mode=settings.MODE, due_at__lte=at or clock.now())
-    chosen = list(waiting.order_by("due_at").values_list("pk", flat=True)[:limit])
-    began = time.monotonic()
-    for pk in chosen:
-        if time.monotonic() - began > STEP_S:
-            return True
-        try:
-            send(pk, through=through)
-        except gateway.NotNow as error:
-            log.warning("payout %s waits: %s", pk, error)
-        except Exception:
-            log.exception("payout %s: the outcome is unknown, it will be sent again", pk)
-    return len(chosen) == limit
+    due = waiting.order_by("due_at").values_list("pk", flat=True)
+    return asking.each("payout", due, partial(send, through=through), limit)
 
 
 @transaction.atomic
@@ -222,8 +207,7 @@ def _begin(payout_pk: int) -> tuple[Payout, bool]:
     if hold:
         _set(payout, due_at=hold.until)
         return payout, False
-    retry = min(FIRST_RETRY * 2 ** min(payout.tries, 20), LAST_RETRY)
-    _set(payout, sent_at=payout.sent_at or at, tries=payout.tries + 1, due_at=at + retry)
+    _set(payout, sent_at=payout.sent_at or at, tries=payout.tries + 1, due_at=at + asking.wait(payout.tries))
     return payout, True
 
 

@@ -6,17 +6,18 @@ does: not the page the payer comes back to, and not what the provider answers wh
 """
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, states
 from marketplace.core.errors import Conflict, Forbidden, Invalid
 from marketplace.models import Mode, Organisation, Role, User
-from payments import amounts, funding, gateway, ledger
+from payments import amounts, asking, funding, gateway, ledger
 from payments.gateway import Gateway
 from payments.models import Account, Prepayment
 
@@ -78,28 +79,30 @@ def ask(prepayment_pk: int, *, through: Gateway | None = None) -> Prepayment:
     """
     prepayment = Prepayment.objects.select_related("organisation").get(pk=prepayment_pk)
     if prepayment.state == Prepayment.State.REQUESTED and not prepayment.provider_id:
+        due_at = clock.now() + asking.wait(prepayment.tries)
+        Prepayment.objects.filter(pk=prepayment_pk).update(tries=F("tries") + 1, due_at=due_at)
         _asked(prepayment, through or gateway.current())
         prepayment.refresh_from_db()
     return prepayment
 
 
-def ask_again(limit: int = 100, *, through: Gateway | None = None) -> bool:
-    """Ask for what a crash or an unknown outcome left without an answer; True when all were asked and more may wait.
+def ask_again(limit: int = 100, *, through: Gateway | None = None, at: datetime | None = None) -> bool:
+    """Sweep: ask for what a crash or an unknown outcome left without an answer and is due; True: there may be more.
 
     After a day nobody waits for it: it fails. Should it be paid all the same, it is credited.
     """
     waiting = Prepayment.objects.filter(state=Prepayment.State.REQUESTED, provider_id="", mode=settings.MODE)
-    chosen = list(waiting.order_by("?").values_list("pk", "created_at")[:limit])  # none starves behind those that fail
-    given_up, done = clock.now() - ASK_FOR, 0
-    for pk, created_at in chosen:
-        try:
-            ask(pk, through=through)
-            done += 1
-        except Exception:
-            log.exception("prepayment %s: nobody knows whether it was asked for, it will be again", pk)
-            if created_at < given_up:
-                fail(pk, "the payment provider did not answer")
-    return done == limit
+    due = waiting.filter(due_at__lte=at or clock.now()).order_by("due_at").values_list("pk", flat=True)
+    return asking.each("prepayment", due, partial(_ask_or_give_up, through=through), limit)
+
+
+def _ask_or_give_up(pk: int, *, through: Gateway | None) -> None:
+    try:
+        ask(pk, through=through)
+    except Exception:
+        if not Prepayment.objects.filter(pk=pk, created_at__lt=clock.now() - ASK_FOR).exists():
+            raise
+        fail(pk, "the payment provider did not answer")
 
 
 def secret(prepayment: Prepayment, by: User, *, through: Gateway | None = None) -> str:

@@ -7,7 +7,6 @@ cut short goes on, and the next reads only what is new, and again the OVERLAP be
 In play money there is no provider: there, each paid row is compared with the id that the sandbox derives from it.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -22,7 +21,7 @@ from payments import books, differences, gateway
 from payments.gateway import Gateway, Movement
 from payments.models import Difference, Progress, ProviderMovement
 
-STEP = 2_000  # movements copied, or events of one kind compared, at a time
+STEP = 2_000  # events of one kind compared at a time
 SPAN = timedelta(days=30)  # asked for at a time: a provider is asked day by day, on empty days as well
 OVERLAP = timedelta(days=2)  # read and compared again each time: what comes late, comes within
 GRACE = timedelta(hours=1)  # what is younger is compared next time: its webhook may be on its way
@@ -110,29 +109,26 @@ def _copy(provider: Gateway, run: dict[str, Any]) -> bool:
     """Copy the next movements; after the last, compare the balance and go on to the second part."""
     cursor, until = (datetime.fromisoformat(run[name]) for name in ("cursor", "until"))
     end = min(until, cursor + SPAN)
-    page, is_all = _page(provider.movements(cursor, end), cursor)
-    _keep(provider.mode, page)
-    if not is_all or end < until:
-        return _go_on(provider.mode, cursor=end if is_all else page[-1].created_at)
+    read = provider.movements(cursor, end)
+    _keep(provider.mode, read.rows)
+    if read.until < until:
+        return _go_on(provider.mode, run, cursor=read.until)
     _compare_balance(provider, until)
     if run["full"]:
         _note_vanished(provider.mode, run)
-    return _go_on(provider.mode, part="compare", cursor=datetime.fromisoformat(run["since"]))
-
-
-def _page(movements: Iterator[Movement], since: datetime) -> tuple[list[Movement], bool]:
-    """The next movements, at least so many that time goes on; whether these were the last."""
-    page: list[Movement] = []
-    for movement in movements:
-        page.append(movement)
-        if len(page) >= STEP and movement.created_at > since:
-            return page, False
-    return page, True
+    return _go_on(provider.mode, run, part="compare", cursor=datetime.fromisoformat(run["since"]))
 
 
 @transaction.atomic
-def _keep(mode: str, page: list[Movement]) -> None:
-    """Copy each movement once; one that is told differently than before is a difference, and stays as it was."""
+def _keep(mode: str, told: list[Movement]) -> None:
+    """Copy each movement once; one that is told differently than before is a difference, and stays as it was.
+
+    One in a currency that we do not know cannot be counted: it is named, and left out.
+    """
+    page = [one for one in told if one.units is None]
+    for one in (one for one in told if one.units is not None):
+        text = f"a movement of {one.units} minor units in {one.currency}, which this installation does not know"
+        differences.found(mode, Kind.CURRENCY, one.provider_id, currency=one.currency, text=text)
     progress, at = _locked(mode), clock.now()
     known = ProviderMovement.objects.filter(mode=mode, provider_id__in=[one.provider_id for one in page])
     before = {row.provider_id: row for row in known}
@@ -173,13 +169,15 @@ def _sums(mode: str, but: set[str]) -> dict[str, int]:
 def _compare_balance(provider: Gateway, since: datetime) -> None:
     """Compare what the provider holds with the sum of all it moved; where it moves meanwhile, the next run does it."""
     mode = provider.mode
-    known = Progress.objects.get(name=_name(mode)).facts["net"]
+    known = Progress.objects.get(name=_name(mode)).facts.get("net", {})
     currencies = sorted({*settings.CURRENCIES, *known})
     before = {currency: provider.balance_micros(currency) for currency in currencies}
-    _keep(mode, list(provider.movements(since, since + timedelta(days=1))))
-    if before != {currency: provider.balance_micros(currency) for currency in currencies}:
+    read = provider.movements(since, since + timedelta(days=1))
+    _keep(mode, read.rows)
+    is_all = read.until >= since + timedelta(days=1)
+    if not is_all or before != {currency: provider.balance_micros(currency) for currency in currencies}:
         return
-    net = Progress.objects.get(name=_name(mode)).facts["net"]
+    net = Progress.objects.get(name=_name(mode)).facts.get("net", {})
     wrong = [
         _note_balance(mode, currency, net.get(currency, 0), micros)
         for currency, micros in before.items()
@@ -217,7 +215,7 @@ def _compare(mode: str, run: dict[str, Any]) -> bool:
         subjects |= _differing(mode)
     _compare_each(mode, sorted(subjects))
     _compare_strangers(mode, cursor, end, is_last)
-    return _go_on(mode, part="ended" if is_last else "compare", cursor=end, compared=len(subjects))
+    return _go_on(mode, run, part="ended" if is_last else "compare", cursor=end, compared=len(subjects))
 
 
 def _differing(mode: str) -> set[str]:
@@ -261,10 +259,12 @@ def _compare_strangers(mode: str, since: datetime, until: datetime, is_last: boo
 
 
 @transaction.atomic
-def _go_on(mode: str, *, cursor: datetime, part: str = "", compared: int = 0) -> bool:
-    """Keep how far the run has come; False where that is its end."""
+def _go_on(mode: str, done: dict[str, Any], *, cursor: datetime, part: str = "", compared: int = 0) -> bool:
+    """Keep how far the run has come since it stood so; False where that is its end, or somebody else has ended it."""
     progress = _locked(mode)
-    run = progress.facts["run"]
+    run = progress.facts.get("run")
+    if run != done:  # somebody else has gone on with it
+        return run is not None
     run["cursor"], run["part"] = cursor.isoformat(), part or run["part"]
     run["compared"] += compared
     if run["part"] == "ended":

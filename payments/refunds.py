@@ -4,21 +4,22 @@
 A refund is paid once the provider has taken it on, whether it calls it succeeded or pending: the money has left our
 balance there. A bank that sends it back later makes it failed, and the money is prepaid again.
 What is too old for what it was paid with goes back by hand: an admin proposes to, another one signs that it was paid.
+Nobody decides any more about money of another mode than this installation moves.
 """
 
-import logging
 from datetime import datetime, timedelta
 from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
-from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds
+from marketplace.core.errors import Conflict, Forbidden, IllegalMove, InsufficientFunds
 from marketplace.models import Organisation, Role, User
-from payments import amounts, gateway, ledger
+from payments import amounts, asking, gateway, ledger
 from payments.gateway import Gateway
 from payments.models import Account, Prepayment, Refund
 
@@ -30,7 +31,6 @@ SAID = {  # by the provider: what it means here; anything else is still on its w
     "failed": Refund.State.FAILED,
     "canceled": Refund.State.FAILED,
 }
-log = logging.getLogger(__name__)
 
 
 @transaction.atomic
@@ -74,9 +74,11 @@ def send(refund_pk: int, *, through: Gateway | None = None) -> Refund:
     refund = Refund.objects.select_related("prepayment__organisation").get(pk=refund_pk)
     if refund.state != Refund.State.REQUESTED:
         return refund
-    if refund.sent_at is None:
-        refund.sent_at = clock.now()
-        Refund.objects.filter(pk=refund_pk, sent_at=None).update(sent_at=refund.sent_at)
+    at = clock.now()
+    Refund.objects.filter(pk=refund_pk).update(
+        sent_at=Coalesce("sent_at", at), tries=F("tries") + 1, due_at=at + asking.wait(refund.tries)
+    )
+    refund.sent_at, refund.tries = refund.sent_at or at, refund.tries + 1
     try:
         provider_id = (through or gateway.current()).refund(refund)
     except gateway.Refused as refusal:
@@ -84,18 +86,11 @@ def send(refund_pk: int, *, through: Gateway | None = None) -> Refund:
     return _end(refund_pk, [Refund.State.REQUESTED], Refund.State.PAID, provider_id=provider_id)
 
 
-def resend(limit: int = 100, *, through: Gateway | None = None) -> bool:
-    """Send refunds that still wait; True when all of them ended and more may wait."""
+def resend(limit: int = 100, *, through: Gateway | None = None, at: datetime | None = None) -> bool:
+    """Sweep: send refunds that still wait and are due; True: there may be more."""
     waiting = Refund.objects.filter(state=Refund.State.REQUESTED, prepayment__mode=settings.MODE)
-    chosen = list(waiting.order_by("?").values_list("pk", flat=True)[:limit])  # none starves behind those that fail
-    ended = 0
-    for pk in chosen:
-        try:
-            send(pk, through=through)
-            ended += 1
-        except Exception:
-            log.exception("refund %s: the outcome is unknown, it will be sent again", pk)
-    return ended == limit
+    due = waiting.filter(due_at__lte=at or clock.now()).order_by("due_at").values_list("pk", flat=True)
+    return asking.each("refund", due, partial(send, through=through), limit)
 
 
 def settle(provider_id: str, state: str, failure: str = "", *, refund_pk: int | None = None) -> Refund | None:
@@ -140,6 +135,7 @@ def sign(refund: Refund, by: User) -> Refund:
 
     raises  Forbidden    not an admin, or the one who proposed it
             IllegalMove  nobody has proposed it, or it has ended
+            Conflict     it is money of another mode than this installation moves
     """
     row = _by_hand(refund, by)
     if row.proposed_by_id is None:
@@ -171,6 +167,8 @@ def _by_hand(refund: Refund, by: User) -> Refund:
     """The refund, locked, while admins decide about it."""
     if not by.is_staff:
         raise Forbidden
+    if refund.prepayment.mode != settings.MODE:
+        raise Conflict(f"it is {refund.prepayment.mode} money, which is not paid here any more")
     row = Refund.objects.select_for_update(no_key=True).get(pk=refund.pk)
     if row.state != Refund.State.PROPOSED:
         raise IllegalMove("nobody has to decide about it any more", state=str(row.state))

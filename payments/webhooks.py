@@ -7,6 +7,7 @@ and states is not believed, but asked again. Every function of TYPES may therefo
 import logging
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from functools import partial
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -14,11 +15,11 @@ from django.db.models import DurationField, ExpressionWrapper, F, Value
 from django.db.models.functions import Power
 
 from marketplace.core import clock, jobs, states
-from payments import disputes, gateway, payout_accounts, payouts, prepayments, refunds
+from payments import asking, disputes, gateway, payout_accounts, payouts, prepayments, refunds
 from payments.gateway import Gateway, Payment
 from payments.models import Payout, Prepayment, Refund, StripeEvent
 
-TRIES_MOST = 16  # the last about four days after it came
+TRIES_MOST = 16  # the last 45 hours after it came; who has it sent again begins anew
 FIRST_RETRY = timedelta(seconds=5)
 log = logging.getLogger(__name__)
 
@@ -28,7 +29,7 @@ class NotYet(Exception):
 
 
 def receive(body: bytes, signature: str, *, through: Gateway | None = None) -> StripeEvent:
-    """Record a message and have it acted on; the same one again changes nothing.
+    """Record a message and have it acted on; the same one again changes nothing, unless it is tried no more.
 
     raises  Forged  the provider did not sign it, or too long ago
     """
@@ -46,7 +47,7 @@ def receive(body: bytes, signature: str, *, through: Gateway | None = None) -> S
                 "received_at": clock.now(),
             },
         )
-        if is_new and row.state == StripeEvent.State.WAITING:
+        if (is_new and row.state == StripeEvent.State.WAITING) or _begun_anew(row):
             jobs.enqueue("payments.jobs.handle_event", row.pk)
     return row
 
@@ -78,10 +79,14 @@ def retry(limit: int = 100, *, through: Gateway | None = None, at: datetime | No
         .annotate(due_at=F("received_at") + wait)
         .filter(due_at__lte=at or clock.now())
     )
-    chosen = list(due.order_by("pk").values_list("pk", flat=True)[:limit])
-    for pk in chosen:
-        handle(pk, through=through)
-    return len(chosen) == limit
+    keys = due.order_by("pk").values_list("pk", flat=True)
+    return asking.each("event", keys, partial(handle, through=through), limit)
+
+
+def _begun_anew(row: StripeEvent) -> bool:
+    """Have a message that was tried for the last time tried as if it had just come; of several senders one does."""
+    spent = StripeEvent.objects.filter(pk=row.pk, state=StripeEvent.State.WAITING, tries__gte=TRIES_MOST)
+    return bool(spent.update(tries=0, received_at=clock.now()))
 
 
 @transaction.atomic
@@ -170,7 +175,7 @@ def _transfer(event: StripeEvent, through: Gateway) -> bool:
 def _account(event: StripeEvent, through: Gateway) -> bool:
     """Something changed where a person is paid."""
     about = event.payload.get("account") or event.payload["id"]
-    return payout_accounts.refresh(about) is not None
+    return payout_accounts.refresh(about, through=through) is not None
 
 
 TYPES: dict[str, Callable[[StripeEvent, Gateway], bool]] = {

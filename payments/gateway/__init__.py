@@ -4,7 +4,6 @@ Every verb that moves money may be called again with the same row, and moves it 
 is open. What was refused moved nothing; after any other error the outcome is unknown, and the same call is made again.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache
@@ -101,6 +100,15 @@ class Movement:
     currency: str
     created_at: datetime
     facts: dict[str, str] = field(default_factory=dict)  # our keys, from its metadata
+    units: int | None = None  # in a currency that we do not know, the amount as the provider counts; ours is 0 then
+
+
+@dataclass(frozen=True)
+class Movements:
+    """The movements of a span of time that begins where it was asked to, oldest first."""
+
+    rows: list[Movement]
+    until: datetime  # where it ends; what moved later was not read
 
 
 class Gateway(Protocol):
@@ -112,7 +120,7 @@ class Gateway(Protocol):
         """Have a prepayment paid; raises Refused."""
 
     def refund(self, refund: Refund) -> str:
-        """Give a part of a charge back; returns the provider's id, raises Refused."""
+        """Give a part of a charge back; returns the provider's id, raises Refused or NotNow."""
 
     def pay_out(self, payout: Payout) -> str:
         """Move a payout to its account; returns the provider's id, raises Refused or NotNow."""
@@ -141,8 +149,11 @@ class Gateway(Protocol):
     def verify(self, body: bytes, signature: str) -> Event:
         """The event in a message; raises Forged."""
 
-    def movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
-        """What moved in the provider's balance in a span of time, oldest first, a page at a time."""
+    def movements(self, since: datetime, until: datetime) -> Movements:
+        """What moved in the provider's balance from a moment on, as much as is read at once; asked on, all until then.
+
+        It comes further each time, whatever moved.
+        """
 
     def balance_micros(self, currency: str) -> int:
         """What the provider holds for us: available and on its way."""

@@ -1,13 +1,12 @@
 """Play money: says yes to everything at once, remembers nothing, reaches no network."""
 
 import hashlib
-from collections.abc import Iterator
 from datetime import datetime
 
 from django.core.exceptions import ImproperlyConfigured
 
 from marketplace.models import Mode
-from payments.gateway import AccountState, Asked, Disputed, Event, Forged, Movement, Payment, Sent
+from payments.gateway import AccountState, Asked, Disputed, Event, Forged, Movements, Payment, Sent
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
 
@@ -49,8 +48,8 @@ class Sandbox:
     def verify(self, body: bytes, signature: str) -> Event:
         raise Forged("play money has no provider that could send anything")
 
-    def movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
-        return iter(())
+    def movements(self, since: datetime, until: datetime) -> Movements:
+        return Movements([], until)
 
     def balance_micros(self, currency: str) -> int:
         return 0

@@ -8,8 +8,9 @@ created again. The client itself retries nothing that moves money: our sweeps do
 import hashlib
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Any, TypeVar
 
 import stripe
@@ -18,15 +19,29 @@ from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse
 
 from marketplace.core import clock, env
-from payments.gateway import AccountState, Asked, Disputed, Event, Forged, Movement, NotNow, Payment, Refused, Sent
+from payments.gateway import (
+    AccountState,
+    Asked,
+    Disputed,
+    Event,
+    Forged,
+    Movement,
+    Movements,
+    NotNow,
+    Payment,
+    Refused,
+    Sent,
+)
 from payments.gateway import stripe_words as words
 from payments.models import Payout, PayoutAccount, Prepayment, Refund
 
 MEMORY = timedelta(hours=23)  # Stripe keeps v1 replies for 24 h
-TIMEOUT_S = (5, 25)  # to connect, to answer; three in a row stay within a job's 120 s
+TIMEOUT_S = (5, 25)  # to connect, to answer; no row is asked about more than three times in a row
 TOLERANCE_S = 300  # a signature older than this is a replay
-KEYS_MOST = 20  # under which one payout is tried before its first key is forgotten
-WINDOW = timedelta(days=1)  # of the balance, read at once
+KEYS_MOST = 20  # under which one row is tried before its first key is forgotten
+WINDOW, SECOND = timedelta(days=1), timedelta(seconds=1)  # of the balance, listed at once; Stripe counts no finer
+READ_MOST = 3_000  # movements: thirty pages
+NARROWER = 8  # so many times narrower is the next window: six reach a second
 INCLUDE: list[Any] = ["configuration.recipient", "requirements"]
 T = TypeVar("T")
 
@@ -109,13 +124,22 @@ class Stripe:
         self._check_mode(prepayment.mode)
         if not prepayment.charge_id:
             raise ValueError(f"{prepayment} has no charge to refund")
+        params = _refund(refund)
+
+        def find() -> str:
+            listed = self.client.v1.refunds.list({"charge": prepayment.charge_id, "limit": 100})
+            return _found(listed, "refund", refund.public_id)
+
+        # the first time Stripe may take it on and wait for the balance itself; where it does not, each try costs a key
+        if refund.tries > 1 and self._available(prepayment.currency) < params["amount"]:
+            if earlier := find():
+                return earlier
+            raise NotNow(f"our balance at Stripe does not cover {refund} now")
         return self._once(
             f"refund:{refund.public_id}",
             refund.sent_at or refund.created_at,
-            lambda options: self.client.v1.refunds.create(_refund(refund), options).id,
-            lambda: _found(
-                self.client.v1.refunds.list({"charge": prepayment.charge_id, "limit": 100}), "refund", refund.public_id
-            ),
+            lambda options: self.client.v1.refunds.create(params, options).id,
+            find,
         )
 
     def disputed(self, provider_id: str) -> Disputed:
@@ -221,17 +245,29 @@ class Stripe:
                 raise Forged("it is no event") from error
         raise Forged("Stripe did not sign it, or too long ago")
 
-    def movements(self, since: datetime, until: datetime) -> Iterator[Movement]:
-        """As the protocol says; Stripe lists the newest first, so a day at a time is turned round."""
-        while since < until:
-            end = min(since + WINDOW, until)
-            within: Any = {"gte": _seconds(since), "lt": _seconds(end)}
-            listed = self.client.v1.balance_transactions.list(
-                {"created": within, "limit": 100, "expand": ["data.source"]}
-            )
-            for row in reversed(list(listed.auto_paging_iter())):
-                yield words.movement(row)
-            since = end
+    def movements(self, since: datetime, until: datetime) -> Movements:
+        """As the protocol says; Stripe lists the newest first, so a window is read whole and turned round.
+
+        One that holds too much is left, and a shorter one is read, down to a second.
+        """
+        rows: list[Movement] = []
+        began, window, read = since, WINDOW, 0
+        while since < until and (read < READ_MOST or since == began):
+            end = min((since + window).replace(microsecond=0), until)
+            listed = self._listed(since, end, most=None if end - since <= SECOND else READ_MOST)
+            read += len(listed)
+            if len(listed) > READ_MOST and end - since > SECOND:
+                window = max((end - since) / NARROWER, SECOND)
+                continue
+            rows += [words.movement(row) for row in reversed(listed)]
+            since, window = end, min(window * NARROWER, WINDOW)
+        return Movements(rows, since)
+
+    def _listed(self, since: datetime, until: datetime, most: int | None) -> list[Any]:
+        """The newest balance transactions of a span; more than so many are not read to their end."""
+        within: Any = {"gte": _seconds(since), "lt": _seconds(until)}
+        listed = self.client.v1.balance_transactions.list({"created": within, "limit": 100, "expand": ["data.source"]})
+        return list(islice(listed.auto_paging_iter(), None if most is None else most + 1))
 
     def balance_micros(self, currency: str) -> int:
         balance = self.client.v1.balance.retrieve()
@@ -258,12 +294,13 @@ class Stripe:
         Looked up first where Stripe may have forgotten the key, and where the reply it keeps is a failure of its own,
         which says nothing about what was done.
         """
-        if clock.now() - asked_at > MEMORY and (found := find()):
+        is_old = clock.now() - asked_at > MEMORY
+        if is_old and (found := find()):
             return found
         try:
             return _through_keys(key, create)
         except stripe.APIError as error:
-            if _is_replay(error) and (found := find()):
+            if not is_old and _is_replay(error) and (found := find()):
                 return found
             raise
 

@@ -148,17 +148,17 @@ def movement(row: Any) -> Movement:
     if row.type == "adjustment" and source_id.startswith(("du_", "dp_")):
         kind = "dispute"
     currency = row.currency.upper()
-    if currency not in DECIMALS:
-        raise ValueError(f"{row.id} is in {currency}, which this installation does not know")
+    is_known = currency in DECIMALS
     return Movement(
         row.id,
         kind,
         source_id,
-        micros(row.amount, currency),
-        micros(row.fee, currency),
+        micros(row.amount, currency) if is_known else 0,
+        micros(row.fee, currency) if is_known else 0,
         currency,
         datetime.fromtimestamp(row.created, UTC),
         ours(getattr(source, "metadata", None)),
+        None if is_known else row.amount,
     )
 
 

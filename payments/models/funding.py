@@ -4,7 +4,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import F, Q
-from django.db.models.functions import Coalesce
+from django.db.models.functions import Coalesce, Now
 
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
@@ -46,6 +46,8 @@ class Prepayment(models.Model):
     pay_url = models.TextField(blank=True, help_text="Where it is paid; empty: not yet known, or over.")
     failure = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    tries = models.PositiveIntegerField(default=0, help_text="How often the provider was asked to ask for it.")
+    due_at = models.DateTimeField(db_default=Now(), help_text="While nobody knows where it is paid: when to ask again.")
     paid_at = models.DateTimeField(null=True)
     payable_from = models.DateTimeField(null=True, help_text="When what it pays for may leave; null: not paid yet.")
     refunded_micros = models.BigIntegerField(default=0, help_text="Asked back so far, and not refused.")
@@ -65,7 +67,9 @@ class Prepayment(models.Model):
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="prepayment_of_provider"),
             models.Index(fields=["charge_id"], condition=~Q(charge_id=""), name="prepayment_of_charge"),
-            models.Index(fields=["id"], condition=Q(state="requested", provider_id=""), name="prepayment_to_ask"),
+            models.Index(
+                fields=["mode", "due_at"], condition=Q(state="requested", provider_id=""), name="prepayment_due"
+            ),
             models.Index(
                 fields=["organisation", "currency", "mode", "payable_from"],
                 condition=Q(state="paid"),
@@ -116,6 +120,8 @@ class Refund(models.Model):
     failure = models.TextField(blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, help_text="When the provider was first asked.")
+    tries = models.PositiveIntegerField(default=0, help_text="How often the provider was asked.")
+    due_at = models.DateTimeField(db_default=Now(), help_text="While it is requested: when it is sent, or sent again.")
     ended_at = models.DateTimeField(null=True)
 
     objects = RefundQuerySet.as_manager()
@@ -134,7 +140,8 @@ class Refund(models.Model):
         ]
         indexes = [
             models.Index(fields=["provider_id"], condition=~Q(provider_id=""), name="refund_of_provider"),
-            models.Index(fields=["id"], condition=Q(state__in=["proposed", "requested"]), name="refund_waiting"),
+            models.Index(fields=["due_at"], condition=Q(state="requested"), name="refund_due"),
+            models.Index(fields=["id"], condition=Q(state="proposed"), name="refund_to_decide"),
             models.Index(fields=["prepayment", "id"], name="refund_of_prepayment"),
             models.Index(Coalesce("ended_at", "created_at"), name="refund_in_span"),
         ]

@@ -88,11 +88,11 @@ class Life:
         later = clock.now() + timedelta(days=7)
         self.wes.payout_accounts.update(due_at=clock.now())
         made.due(*self.wes.payouts.all())
-        prepayments.ask_again()
+        prepayments.ask_again(at=later)
         webhooks.retry(at=later)
         payout_accounts.look_again(at=later)
         payouts.resend(at=later)
-        refunds.resend()
+        refunds.resend(at=later)
 
     def a_day_later(self) -> None:
         """Stripe has forgotten our keys, and our rows are as old."""

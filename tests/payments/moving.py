@@ -5,7 +5,7 @@ from datetime import timedelta
 from django.db import connection
 
 from marketplace.core import clock
-from payments.gateway import Movement
+from payments.gateway import Movement, Movements
 from payments.models import Payout, Prepayment, Refund
 
 ROWS = {"prepayment": Prepayment, "refund": Refund, "payout": Payout}  # those whose metadata hold our key
@@ -15,6 +15,8 @@ class Bank:
     """The part of a gateway that reconciling asks."""
 
     mode = "test"
+
+    at_once = 1000
 
     def __init__(self):
         self.log, self.asked, self.balance_off = [], [], 0
@@ -37,7 +39,10 @@ class Bank:
         assert not connection.in_atomic_block
         self.asked.append((since, until))
         chosen = [one for one in self.log if since <= one.created_at < until]
-        yield from sorted(chosen, key=lambda one: one.created_at)
+        chosen.sort(key=lambda one: one.created_at)
+        times = [one.created_at for one in chosen[self.at_once :] if one.created_at > since]
+        end = times[0] if times else until
+        return Movements([one for one in chosen if one.created_at < end], end)
 
     def balance_micros(self, currency):
         net = sum(one.amount_micros - one.fee_micros for one in self.log if one.currency == currency)

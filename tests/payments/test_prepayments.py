@@ -17,6 +17,7 @@ from tests.payments.crash import Crash, crash_at
 from tests.payments.made import USD, balance
 
 UNIT = 1_000_000
+HOUR = timedelta(hours=1)
 on_its_own = pytest.mark.django_db(transaction=True)  # no transaction of the test's is open around the call
 
 
@@ -167,11 +168,13 @@ def test_after_an_unknown_outcome_the_sweep_asks_again_under_the_same_key(acme, 
     with pytest.raises(ConnectionError):
         prepayments.ask(prepayment.pk, through=bank)
     assert prepayments.ask_again(through=bank) is False
+    assert bank.calls == 1, "it is not due yet"
+    assert prepayments.ask_again(through=bank, at=clock.now() + HOUR) is False
     prepayment.refresh_from_db()
     assert prepayment.provider_id == f"cs_{prepayment.pk}"
     assert bank.done == {f"prepayment:{prepayment.pk}": 25 * UNIT}
     calls = bank.calls
-    prepayments.ask_again(through=bank)
+    prepayments.ask_again(through=bank, at=clock.now() + HOUR)
     assert bank.calls == calls
 
 
@@ -180,11 +183,23 @@ def test_the_sweep_is_bounded_and_goes_on_past_those_it_cannot_ask_for(acme):
     bank = Bank("before")
     for _ in range(5):
         begun(acme, bank)
-    assert prepayments.ask_again(2, through=bank) is False  # one of the two failed
-    assert prepayments.ask_again(2, through=bank) is True
-    while prepayments.ask_again(2, through=bank):
-        pass
+    assert [prepayments.ask_again(2, through=bank) for _ in range(3)] == [True, True, False]
+    assert bank.calls == 5
+    failed = Prepayment.objects.get(provider_id="")
+    assert (failed.state, failed.tries, failed.due_at > clock.now()) == ("requested", 1, True)
+    prepayments.ask_again(2, through=bank, at=failed.due_at)
     assert not Prepayment.objects.filter(provider_id="").exists()
+
+
+@on_its_own
+def test_what_keeps_failing_is_asked_for_less_and_less_often(acme):
+    bank, waits = Bank(*["before"] * 13), []
+    prepayment = begun(acme, bank)
+    for _ in range(13):
+        with pytest.raises(ConnectionError):
+            prepayments.ask(prepayment.pk, through=bank)
+        waits.append(round((Prepayment.objects.get().due_at - clock.now()).total_seconds(), -1))
+    assert (waits[:4], waits[-1]) == ([10, 20, 40, 80], 3600)
 
 
 @on_its_own
@@ -300,7 +315,7 @@ def test_asking_and_crediting_that_crash_at_any_statement_are_done_by_the_next(a
     for statement in range(1, 100):
         try:
             with crash_at(statement):
-                prepayments.ask_again(through=bank)
+                prepayments.ask_again(through=bank, at=clock.now() + HOUR)
             break
         except Crash:
             assert ledger.audit() == []
@@ -326,5 +341,6 @@ def test_the_cluster_asks_through_the_gateway_of_the_installation(acme, monkeypa
     with pytest.raises(ConnectionError):
         jobs.ask(one.pk)
     jobs.ask(other.pk)
+    Prepayment.objects.update(due_at=clock.now())
     assert jobs.prepayments() is False
     assert set(bank.done) == {f"prepayment:{one.pk}", f"prepayment:{other.pk}"}

@@ -211,6 +211,7 @@ def test_the_next_run_reads_only_what_is_new_and_two_days_before(bank):
 
 def test_a_run_cut_short_goes_on_where_it_was_and_reads_pages(bank, monkeypatch):
     monkeypatch.setattr(reconciliation, "STEP", 3)
+    bank.at_once = 3
     rows = [prepaid() for _ in range(10)]
     for n, row in enumerate(rows):
         Prepayment.objects.filter(pk=row.pk).update(paid_at=clock.now() - timedelta(hours=20 - n))
@@ -218,7 +219,7 @@ def test_a_run_cut_short_goes_on_where_it_was_and_reads_pages(bank, monkeypatch)
     assert reconciliation.step(bank)
     assert ProviderMovement.objects.count() == 3
     assert reconciliation.step(bank)  # after a restart
-    assert ProviderMovement.objects.count() in (5, 6)
+    assert ProviderMovement.objects.count() == 6
     assert run(bank) == set()
     assert ProviderMovement.objects.count() == 10
     assert Progress.objects.get().facts["last"]["compared"] >= 10
@@ -245,6 +246,7 @@ def test_a_balance_that_is_off_by_the_same_is_explained_once(bank, ada):
 
 def test_as_many_at_the_same_second_as_a_page_holds_do_not_stop_it(bank, monkeypatch):
     monkeypatch.setattr(reconciliation, "STEP", 2)
+    bank.at_once = 2
     at = clock.now() - HOURS
     for row in [prepaid() for _ in range(5)]:
         bank.move("charge", 10 * UNIT, f"prepayment:{row.pk}")
@@ -270,6 +272,49 @@ def test_an_admin_explains_and_it_is_open_again_with_other_figures(bank, ada, ri
     Payout.objects.filter(pk=row.pk).update(amount_micros=3 * UNIT)
     assert run(bank) == {("missing", f"payout:{row.pk}")}
     assert AuditEvent.objects.filter(verb="explain", actor_id=ada.pk).count() == 1
+
+
+@pytest.mark.parametrize("part", ["copy", "compare"])
+@pytest.mark.parametrize("full", [False, True])
+def test_two_who_reconcile_at_once_end_one_run(bank, monkeypatch, part, full):
+    """The nightly job is in the middle of a step when somebody runs the command."""
+    paid(bank)
+    late, asked, ended = paid_out(), Bank.movements, []
+
+    def whole_run(*args):
+        if not ended:
+            ended.append(True)
+            run(bank, full)
+        return asked(bank, *args) if part == "copy" else touched(*args)
+
+    touched = reconciliation.books.touched
+    if part == "compare":
+        reconciliation.step(bank)  # all of it is copied
+    if part == "copy":
+        monkeypatch.setattr(bank, "movements", whole_run)
+    else:
+        monkeypatch.setattr(reconciliation.books, "touched", whole_run)
+    assert reconciliation.step(bank) is False
+    assert run(bank) == {("missing", f"payout:{late.pk}")}
+
+
+def test_whoever_is_late_does_not_move_what_another_has_gone_on_with(bank, monkeypatch):
+    """The late one has copied; the other compares meanwhile, from the beginning."""
+    row = paid_out()
+    asked = Bank.movements
+
+    def and_another(*args):
+        monkeypatch.setattr(bank, "movements", lambda *args: asked(bank, *args))
+        while Progress.objects.get().facts["run"]["part"] != "compare":
+            reconciliation.step(bank)
+        return asked(bank, *args)
+
+    prepaid(state="requested")
+    monkeypatch.setattr(bank, "movements", and_another)
+    assert reconciliation.step(bank) is True
+    facts = Progress.objects.get().facts["run"]
+    assert facts["cursor"] == facts["since"]
+    assert run(bank) == {("missing", f"payout:{row.pk}")}
 
 
 def test_rows_of_other_money_are_left_alone(bank):

@@ -6,7 +6,7 @@ import pytest
 
 from marketplace.core import clock
 from payments import differences, disputes, payouts, prepayments, reconciliation, refunds
-from payments.models import ProviderMovement
+from payments.models import Difference, ProviderMovement
 from tests.payments import asked
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -50,6 +50,18 @@ def test_a_payout_is_found_and_so_is_its_reversal_nobody_told_us_of(stripe):
     assert run() == {("unbooked", f"payout:{payout.pk}")}
     payouts.came_back(payout.provider_id, "by Stripe")
     assert run() == set()
+
+
+def test_a_currency_that_nobody_knows_is_named_and_all_else_is_compared(stripe):
+    row = asked.shown(stripe)
+    stripe.books.fund(123_45, "sek")
+    stripe.pay(row.provider_id)
+    (foreign,) = [one["id"] for one in stripe.books.tables["balance_transaction"].values() if one["currency"] == "sek"]
+    for full in (False, True):
+        assert run(full) == {("unbooked", f"prepayment:{row.pk}"), ("currency", foreign)}
+    told = Difference.objects.get(kind="currency")
+    assert told.text == "a movement of 12345 minor units in SEK, which this installation does not know"
+    assert ProviderMovement.objects.count() == 1
 
 
 def test_a_lost_webhook_leaves_a_prepayment_that_is_paid_there_and_requested_here(stripe):

@@ -5,7 +5,7 @@ from django.db import IntegrityError, transaction
 
 from marketplace import accounts
 from marketplace.core import clock
-from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
+from marketplace.core.errors import Conflict, Forbidden, IllegalMove, InsufficientFunds, Invalid
 from marketplace.models import AuditEvent, Role
 from payments import jobs, ledger, prepayments, refunds, reserves
 from payments.models import Entry, Prepayment, Refund
@@ -16,6 +16,7 @@ from tests.payments.made import balance
 
 UNIT = 1_000_000
 TEST = {"currency": "USD", "mode": "test"}
+HOUR = timedelta(hours=1)
 on_its_own = pytest.mark.django_db(transaction=True)  # no transaction of the test's is open around the call
 
 
@@ -177,7 +178,9 @@ def test_an_unknown_outcome_is_sent_again_under_the_same_key(acme, fault):
     first = reloaded(refund).sent_at
     assert (refund.state, where(acme)) == ("requested", (15, 10, -25))
     assert refunds.resend(through=bank) is False
-    assert (reloaded(refund).state, refund.sent_at) == ("paid", first)
+    assert bank.calls == 1, "it is not due yet"
+    assert refunds.resend(through=bank, at=clock.now() + HOUR) is False
+    assert (reloaded(refund).state, refund.sent_at, refund.tries) == ("paid", first, 2)
     assert bank.done == {f"refund:{refund.pk}": 10 * UNIT}
     assert where(acme) == (15, 0, -15)
 
@@ -188,12 +191,24 @@ def test_the_sweep_is_bounded_and_goes_on_past_one_whose_outcome_stays_unknown(a
     asked(acme)
     assert refunds.resend(through=Bank("before")) is False
     assert sorted(Refund.objects.values_list("state", flat=True)) == ["paid", "paid", "requested"]
-    assert refunds.resend(1, through=Bank()) is True
+    assert refunds.resend(1, through=Bank()) is False, "it is not due yet"
+    assert refunds.resend(1, through=Bank(), at=clock.now() + HOUR) is True
     monkeypatch.setattr("payments.gateway.current", Bank)
     (last,) = paid(acme, 1) and asked(acme)
     jobs.refund(last.pk)
     assert jobs.refunds() is False
     assert where(acme) == (0, 0, 0)
+
+
+@on_its_own
+def test_what_keeps_failing_is_sent_less_and_less_often(acme):
+    paid(acme, 25)
+    (refund,), waits = asked(acme, 10), []
+    for _ in range(13):
+        with pytest.raises(ConnectionError):
+            refunds.send(refund.pk, through=Bank("before"))
+        waits.append(round((reloaded(refund).due_at - clock.now()).total_seconds(), -1))
+    assert (waits[:4], waits[-1]) == ([10, 20, 40, 80], 3600)
 
 
 def test_the_provider_is_not_asked_inside_a_transaction(acme):
@@ -248,7 +263,7 @@ def test_a_message_that_overtakes_our_own_answer_is_believed(acme, said, at):
         refunds.send(refund.pk, through=bank)
     assert refunds.settle(f"re_{refund.pk}", said) is None  # nobody knows this id yet
     refunds.settle(f"re_{refund.pk}", said, refund_pk=refund.pk)
-    refunds.resend(through=bank)
+    refunds.resend(through=bank, at=clock.now() + HOUR)
     assert where(acme) == at
     assert bank.calls == 1
 
@@ -329,10 +344,20 @@ def test_only_admins_decide(acme):
             verb(refund, make.owner(acme))
 
 
+@pytest.mark.parametrize("verb", [refunds.propose, refunds.sign, refunds.decline, refunds.try_original])
+def test_nobody_decides_about_money_that_is_not_moved_here_any_more(acme, ada, settings, verb, queued):
+    refund = refunds.propose(old(acme), make.user("bob", staff=True))
+    queued.clear()
+    settings.MODE = "live"
+    with pytest.raises(Conflict, match="it is test money, which is not paid here any more"):
+        verb(refund, ada)
+    assert (reloaded(refund).state, where(acme), queued) == ("proposed", (15, 10, -25), [])
+
+
 @on_its_own
 def test_one_that_goes_by_hand_is_never_sent(acme):
     refund, bank = old(acme), Bank()
-    assert refunds.resend(through=bank) is False
+    assert refunds.resend(through=bank, at=clock.now() + HOUR) is False
     assert refunds.send(refund.pk, through=bank).state == "proposed"
     assert bank.calls == 0
 
@@ -364,7 +389,7 @@ def test_a_send_that_crashes_at_any_statement_is_done_by_the_sweep(acme):
     for statement in range(1, 100):
         try:
             with crash_at(statement):
-                refunds.resend(through=bank)
+                refunds.resend(through=bank, at=clock.now() + HOUR)
             break
         except Crash:
             assert where(acme) == (15, 10, -25)

@@ -312,6 +312,31 @@ def test_a_refund_goes_out_once(stripe, hours):
     assert (current().sent(refund_id).subject, current().sent(refund_id).state) == (refund.public_id, "paid")
 
 
+def test_a_refund_that_stripe_does_not_take_on_with_a_short_balance_waits_for_it_and_costs_one_key(stripe):
+    refund = asked.refund(asked.paid(stripe))
+    stripe.drain(900)
+    stripe.fail_next("refuse", "/v1/refunds", code="balance_insufficient")
+    for tries in range(1, speaking.KEYS_MOST + 5):
+        refund.tries = tries
+        with pytest.raises(NotNow):
+            current().refund(refund)
+    assert len([path for method, path, _ in stripe.calls() if (method, path) == ("POST", "/v1/refunds")]) == 1
+    stripe.fund(100_00)
+    assert current().refund(refund) == current().refund(refund)
+    assert stripe.totals()["usd"]["refund"] == 400
+
+
+def test_a_refund_that_went_out_is_found_when_the_balance_is_gone(stripe):
+    refund = asked.refund(asked.paid(stripe))
+    stripe.fail_next("drop_after", "/v1/refunds")
+    with pytest.raises(library.APIConnectionError):
+        current().refund(refund)
+    stripe.drain(500)
+    refund.tries = 2
+    assert current().sent(current().refund(refund)).subject == refund.public_id
+    assert stripe.totals()["usd"]["refund"] == 400
+
+
 def test_the_same_key_alone_would_refund_twice_after_a_day(stripe):
     refund = asked.refund(asked.paid(stripe))
     current().refund(refund)
@@ -463,10 +488,32 @@ def test_what_moved_is_listed_oldest_first_across_pages(stripe):
     for payout in payouts:
         payout.provider_id = current().pay_out(payout)
     until = clock.now() + timedelta(days=1)
-    moved = list(current().movements(clock.now() - timedelta(days=2), until))
+    moved = current().movements(clock.now() - timedelta(days=2), until).rows
     assert [row.kind for row in moved] == ["topup", *["transfer"] * 103]
     assert [row.source_id for row in moved[1:]] == [payout.provider_id for payout in payouts]
     assert [row.facts["payout"] for row in moved[1:]] == [payout.public_id for payout in payouts]
+
+
+def test_what_moved_is_read_a_bounded_number_at_a_time_in_any_distribution(stripe, monkeypatch):
+    """Many in a second, many in an hour, few in weeks: all of them come once, oldest first, in few calls each time."""
+    monkeypatch.setattr(speaking, "READ_MOST", 100)
+    now = clock.now().replace(microsecond=0)
+    ages = [*[20 * 86400] * 3, *range(5 * 86400, 5 * 86400 - 3600, -9), *[86400] * 250, *range(7000, 10, -50)]
+    for age in ages:
+        stripe.books.clock_ahead_s = (now - clock.now()).total_seconds() - age + 0.5
+        stripe.fund(1_00)
+    stripe.books.clock_ahead_s = 0
+    since, found, most = now - timedelta(days=25), [], 0
+    while since < now:
+        before = len(stripe.calls())
+        part = current().movements(since, now)
+        most = max(most, len(stripe.calls()) - before)
+        assert part.until > since
+        assert len(part.rows) <= 100 + 250
+        assert all(since <= row.created_at < part.until for row in part.rows)
+        since, found = part.until, found + part.rows
+    assert [row.provider_id for row in found] == list(stripe.books.tables["balance_transaction"])
+    assert most < 50
 
 
 def test_each_movement_has_its_kind_and_our_key(stripe):
@@ -478,7 +525,7 @@ def test_each_movement_has_its_kind_and_our_key(stripe):
     stripe.reverse(transfer)
     stripe.end_dispute(stripe.dispute(prepayment.charge_id), won=True)
     since = clock.now() - timedelta(hours=1)
-    moved = list(current().movements(since, since + timedelta(hours=2)))
+    moved = current().movements(since, since + timedelta(hours=2)).rows
     assert [(row.kind, row.amount_micros) for row in moved] == [
         ("charge", 20_000_000),
         ("refund", -4_000_000),

@@ -189,6 +189,36 @@ def test_tries_come_to_an_end(stripe):
     assert StripeEvent.objects.get().state == "waiting"
 
 
+def test_one_that_was_tried_for_the_last_time_begins_anew_when_it_is_sent_again(stripe):
+    prepayment = asked.shown(stripe)
+    stripe.pay(prepayment.provider_id)
+    stripe.deliver("checkout")
+    long_ago = clock.now() - timedelta(days=2)
+    StripeEvent.objects.update(tries=webhooks.TRIES_MOST, received_at=long_ago, failure="APIError")
+    OrmQ.objects.all().delete()
+    assert stripe.deliver_again("checkout", times=3) == [204] * 3
+    assert OrmQ.objects.count() == 1
+    event = StripeEvent.objects.get()
+    assert (event.state, event.tries, event.received_at > long_ago) == ("waiting", 0, True)
+    webhooks.retry(at=event.received_at + timedelta(seconds=6))
+    assert (state_of(prepayment), prepaid(prepayment)) == ("paid", 10_000_000)
+    before = list(StripeEvent.objects.values())
+    assert stripe.deliver_again("checkout") == [204]
+    assert (list(StripeEvent.objects.values()), OrmQ.objects.count()) == (before, 1)
+
+
+def test_the_last_try_is_two_days_after_the_first_at_most(stripe):
+    stripe.pay(asked.shown(stripe).provider_id)
+    stripe.deliver("checkout")
+    stripe.fail_next("drop_before", "/v1/checkout", method="GET", times=webhooks.TRIES_MOST)
+    event = StripeEvent.objects.get()
+    for hours in range(49):
+        while webhooks.retry(1, at=event.received_at + timedelta(hours=hours)):
+            pass
+    event.refresh_from_db()
+    assert (event.state, event.tries) == ("waiting", webhooks.TRIES_MOST)
+
+
 def test_a_bounded_number_is_tried_at_once(stripe):
     for _ in range(3):
         stripe.pay(asked.shown(stripe).provider_id)
@@ -435,6 +465,17 @@ def test_an_account_follows_the_provider_in_any_order(stripe):
     stripe.deliver()
     act()
     assert state_of(account) == "restricted"
+
+
+def test_whoever_is_told_to_ask_is_asked_about_accounts_too(stripe, monkeypatch):
+    account = asked.account(stripe, ready=False)
+    stripe.onboard(account.provider_id)
+    stripe.deliver()
+    asked_here = gateway.current()
+    monkeypatch.setattr(gateway, "current", lambda: None)
+    for pk in StripeEvent.objects.filter(state="waiting").values_list("pk", flat=True):
+        webhooks.handle(pk, through=asked_here)
+    assert state_of(account) == "ready"
 
 
 def test_an_account_closed_at_the_provider_is_closed(stripe):
