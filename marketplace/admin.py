@@ -45,9 +45,8 @@ def ask_reason(
     chosen, reason, refusal = list(rows), request.POST.get("reason", ""), ""
     if request.method == "POST" and "reason" in request.POST:
         try:
-            for row in chosen:
-                verb(row, reason)
-            messages.success(request, f"{title}: done.")
+            said = [verb(row, reason) for row in chosen]
+            messages.success(request, next((word for word in said if isinstance(word, str)), f"{title}: done."))
             return redirect(back)
         except DomainError as problem:
             refusal = problem.detail

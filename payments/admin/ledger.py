@@ -1,5 +1,6 @@
 """Accounts, entries and reserves."""
 
+from functools import partial
 from typing import Any, cast
 
 from django.contrib import admin
@@ -105,9 +106,15 @@ class EntryAdmin(LedgerAdmin):
             corrections.reversible(entry) or "All it moved goes back; above the limit when a second admin has signed."
         )
         return ask_reason(
-            self, request, [entry], lambda row, why: corrections.propose(row, cast(User, request.user), why),
+            self, request, [entry], partial(_reverse, by=cast(User, request.user)),
             title="Reverse", words=words[0].upper() + words[1:], back=reverse("admin:payments_correction_changelist"),
         )  # fmt: skip
+
+
+def _reverse(entry: Entry, reason: str, by: User) -> str:
+    """What became of it, in words."""
+    made = corrections.propose(entry, by, reason)
+    return "Reversed." if made.reversal_id else "It is proposed: nothing moves before another admin has signed."
 
 
 @admin.register(Reserve)

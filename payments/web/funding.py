@@ -43,7 +43,7 @@ def prepayment(request: HttpRequest, organisation: str, prepayment: str) -> Http
     seen = Prepayment.objects.visible_to(person(request)).filter(organisation=home)
     found = get_object_or_404(seen, public_id=prepayment)
     template = "payments/_prepayment.html" if "hx-request" in request.headers else "payments/prepayment.html"
-    waits = found.state == Prepayment.State.REQUESTED
+    waits = found.state == Prepayment.State.REQUESTED and found.mode == settings.MODE
     refunds_of = found.refunds.order_by("-pk")[:LAST]
     return render(request, template, {"organisation": home, "prepayment": found, "waits": waits, "refunds": refunds_of})
 
@@ -57,8 +57,12 @@ def request_refund(request: HttpRequest, organisation: str) -> HttpResponse:
     limits.spend("refund", person(request).pk)
     asked = form.cleaned_data
     begun = refunds.request(found, person(request), asked["amount_micros"], asked["currency"])
-    whole = show(sum(refund.amount_micros for refund in begun), asked["currency"])
-    messages.success(request, f"{whole} are on their way back to you.")
+    sums = {way: sum(refund.amount_micros for refund in begun if refund.way == way) for way in Refund.Way}
+    if micros := sums[Refund.Way.ORIGINAL]:
+        messages.success(request, f"{show(micros, asked['currency'])} are on their way back to you.")
+    if micros := sums[Refund.Way.BY_HAND]:
+        shown = show(micros, asked["currency"])
+        messages.success(request, f"{shown} cannot go back the way they came: an admin sees to how you get them.")
     return redirect("money", found.public_id)
 
 

@@ -254,8 +254,11 @@ def test_an_entry_is_reversed_on_a_page_that_asks_why(as_ada, settings, ada):
     assert '<label for="reason"' in as_ada.get(address).content.decode()
     assert as_ada.post(address, {"reason": " "}).status_code == 409
     assert not Correction.objects.filter(entry=entry).exists()
-    as_ada.post(address, {"reason": "Charged twice."})
+    assert messages_of(as_ada.post(address, {"reason": "Charged twice."}, follow=True)) == ["Reversed."]
     assert Correction.objects.get(entry=entry).state == "posted"
+    more = page(Entry, "reverse", ledger.post("charge", "charge:3", (losses, fees, UNIT + 1)).pk)
+    said = messages_of(as_ada.post(more, {"reason": "Charged twice."}, follow=True))
+    assert said == ["It is proposed: nothing moves before another admin has signed."]
     settled = Entry.objects.get(kind="settlement")
     refused = as_ada.post(page(Entry, "reverse", settled.pk), {"reason": "Fraud."})
     assert "never taken back" in refused.content.decode()

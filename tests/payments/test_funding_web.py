@@ -80,6 +80,15 @@ def test_a_new_organisation_learns_when_workers_can_be_paid(as_rita, lab) -> Non
     assert "The payments of a new organisation wait 7 days" in money(as_rita, lab)
 
 
+def test_what_goes_back_by_hand_is_not_said_to_be_on_its_way(as_rita, lab, settings) -> None:
+    paid(lab)
+    settings.REFUND_WITHIN_DAYS = 0
+    form = {"refund-currency": "USD", "refund-amount_micros": "10"}
+    page = text(as_rita.post(reverse("request-refund", args=[lab.public_id]), form, follow=True))
+    assert "10.00 USD cannot go back the way they came" in page
+    assert "are on their way back to you" not in page
+
+
 def test_what_is_free_is_asked_back(as_rita, lab) -> None:
     assert "Have money back" not in money(as_rita, lab)
     paid(lab)
