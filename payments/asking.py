@@ -11,11 +11,16 @@ from typing import Any
 
 from django.db.models import QuerySet
 
+from marketplace.core.errors import Conflict
 from payments.gateway import NotNow
 
 FIRST_RETRY, LAST_RETRY = timedelta(seconds=10), timedelta(hours=1)
 STEP_S = 20  # no row is begun later: it may ask three times, 30 s each, and a job has 120 s
 log = logging.getLogger(__name__)
+
+
+class ProviderSilent(Conflict):
+    title = "The payment provider does not answer now"
 
 
 def wait(tries: int) -> timedelta:

@@ -27,10 +27,6 @@ UNFINISHED = [PayoutAccount.State.INCOMPLETE, PayoutAccount.State.RESTRICTED]
 log = logging.getLogger(__name__)
 
 
-class ProviderSilent(Conflict):
-    title = "The payment provider does not answer now"
-
-
 def of(user: User) -> PayoutAccount | None:
     """Where this person is paid; None: they have not said, or it is closed."""
     mine = user.payout_accounts.filter(mode=settings.MODE)
@@ -179,7 +175,7 @@ def _heard() -> Iterator[None]:
         raise
     except Exception as error:
         log.exception("the provider could not be asked about a payout account")
-        raise ProviderSilent("the payment provider does not answer now; try again in a minute") from error
+        raise asking.ProviderSilent("the payment provider does not answer now; try again in a minute") from error
 
 
 @transaction.atomic

@@ -29,10 +29,6 @@ class NothingToPay(Conflict):
     title = "Nothing is to be paid here"
 
 
-class ProviderSilent(Conflict):
-    title = "The payment provider does not answer"
-
-
 @transaction.atomic
 def request(
     organisation: Organisation,
@@ -121,7 +117,7 @@ def secret(prepayment: Prepayment, by: User, *, through: Gateway | None = None) 
         found = _asked(prepayment, through or gateway.current())
     except Exception as error:
         log.exception("prepayment %s: the provider did not say its secret", prepayment.pk)
-        raise ProviderSilent("ask again in a moment", retry_after_s=5) from error
+        raise asking.ProviderSilent("ask again in a moment", retry_after_s=5) from error
     if not found:
         raise NothingToPay("the payment provider refused it")
     return found

@@ -25,12 +25,6 @@ from payments.models import Account, Prepayment, Refund
 
 MOST_MICROS = 10**15  # keeps a mistyped amount out of the columns
 PARTS_MOST = 100  # prepayments that one request is split over
-SAID = {  # by the provider: what it means here; anything else is still on its way
-    "paid": Refund.State.PAID,
-    "succeeded": Refund.State.PAID,
-    "failed": Refund.State.FAILED,
-    "canceled": Refund.State.FAILED,
-}
 
 
 @transaction.atomic
@@ -97,6 +91,7 @@ def settle(provider_id: str, state: str, failure: str = "", *, refund_pk: int | 
     """Book what the provider said of a refund later, in any order and any number of times; None: it is none of ours.
 
     A refund that failed stays so: what the provider said before arrives late.
+    state      as gateway.Sent has it
     refund_pk  our key, where the provider gives it back: it may speak before `send` has kept its id
     """
     sent = Refund.objects.filter(way=Refund.Way.ORIGINAL)
@@ -104,12 +99,12 @@ def settle(provider_id: str, state: str, failure: str = "", *, refund_pk: int | 
     refund = chosen.first() if refund_pk is not None or provider_id else None
     if refund is None:
         return None
-    to = SAID.get(state)
-    if to == Refund.State.PAID:
-        return _end(refund.pk, [Refund.State.REQUESTED], to, provider_id=provider_id)
-    if to == Refund.State.FAILED:
-        from_any = [Refund.State.REQUESTED, Refund.State.PAID]
-        return _end(refund.pk, from_any, to, provider_id=provider_id, failure=failure or "the bank sent it back")
+    requested, paid, failed = Refund.State.REQUESTED, Refund.State.PAID, Refund.State.FAILED
+    if state == "paid":
+        return _end(refund.pk, [requested], paid, provider_id=provider_id)
+    if state == "failed":
+        why = failure or "the bank sent it back"
+        return _end(refund.pk, [requested, paid], failed, provider_id=provider_id, failure=why)
     return refund
 
 

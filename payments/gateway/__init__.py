@@ -29,10 +29,9 @@ class Forged(Exception):
 
 @dataclass(frozen=True)
 class Asked:
-    """A prepayment as the provider knows it: paid at once, or to be paid on a page or with a secret."""
+    """A prepayment as the provider knows it, to be paid on a page or with a secret."""
 
     provider_id: str
-    is_paid: bool = False
     pay_url: str = ""
     client_secret: str = ""  # for the program that pays; never kept
 
@@ -124,9 +123,6 @@ class Gateway(Protocol):
 
     def pay_out(self, payout: Payout) -> str:
         """Move a payout to its account; returns the provider's id, raises Refused or NotNow."""
-
-    def take_back(self, payout: Payout, reason: str) -> str:
-        """Reverse a payout that was sent by mistake; returns the provider's id, raises Refused."""
 
     def open_account(self, account: PayoutAccount, email: str) -> str:
         """Make the provider's account for a person; returns its id, raises Refused."""

@@ -16,16 +16,13 @@ class Sandbox:
     mode: str = Mode.SANDBOX
 
     def ask(self, prepayment: Prepayment) -> Asked:
-        return Asked(derived_id(prepayment.mode, f"prepayment:{prepayment.pk}"), is_paid=True)
+        return Asked(derived_id(prepayment.mode, f"prepayment:{prepayment.pk}"))
 
     def refund(self, refund: Refund) -> str:
         return derived_id(refund.prepayment.mode, f"refund:{refund.pk}")
 
     def pay_out(self, payout: Payout) -> str:
         return derived_id(payout.mode, f"payout:{payout.pk}")
-
-    def take_back(self, payout: Payout, reason: str) -> str:
-        return derived_id(payout.mode, f"payout:{payout.pk}:reversed")
 
     def open_account(self, account: PayoutAccount, email: str) -> str:
         return derived_id(account.mode, f"account:{account.pk}")

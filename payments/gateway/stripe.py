@@ -65,23 +65,18 @@ class Stripe:
     # what organisations pay
 
     def ask(self, prepayment: Prepayment) -> Asked:
-        """As the protocol says; also how one that was asked for stands.
+        """As the protocol says; of an intent that was asked for, its secret again.
 
         Nothing is looked up when the first reply was lost: nobody ever saw its address or secret, so nobody pays it.
         """
         self._check_mode(prepayment.mode)
         if prepayment.way == Prepayment.Way.INTENT:
             return self._ask_by_intent(prepayment)
-        if prepayment.provider_id:
-            session = self.client.v1.checkout.sessions.retrieve(prepayment.provider_id)
-        else:
-            session = _created(
-                f"prepayment:{prepayment.public_id}",
-                lambda options: self.client.v1.checkout.sessions.create(_session(prepayment), options),
-            )
-        if session.status == "expired":
-            raise Refused("the time to pay it ran out")
-        return Asked(session.id, session.payment_status == "paid", session.url or "")
+        session = _created(
+            f"prepayment:{prepayment.public_id}",
+            lambda options: self.client.v1.checkout.sessions.create(_session(prepayment), options),
+        )
+        return Asked(session.id, pay_url=session.url or "")
 
     def _ask_by_intent(self, prepayment: Prepayment) -> Asked:
         if prepayment.provider_id:
@@ -93,7 +88,7 @@ class Stripe:
             )
         if intent.status == "canceled":
             raise Refused("it was cancelled")
-        return Asked(intent.id, intent.status == "succeeded", client_secret=intent.client_secret or "")
+        return Asked(intent.id, client_secret=intent.client_secret or "")
 
     def payment(self, provider_id: str) -> Payment:
         if not provider_id.startswith("cs_"):
@@ -175,19 +170,6 @@ class Stripe:
             lambda options: self.client.v1.transfers.create(params, options).id,
             find,
         )
-
-    def take_back(self, payout: Payout, reason: str) -> str:
-        """As the protocol says; what was taken back already stays so. The reason is ours, Stripe is not told it."""
-        self._check_mode(payout.mode)
-        transfer = self.client.v1.transfers.retrieve(payout.provider_id)
-        if transfer.reversed:
-            return transfer.reversals.data[0].id
-        return _created(
-            f"payout:{payout.public_id}:taken_back",
-            lambda options: self.client.v1.transfers.reversals.create(
-                transfer.id, {"metadata": {"payout": payout.public_id}}, options
-            ),
-        ).id
 
     def sent(self, provider_id: str) -> Sent:
         if provider_id.startswith("tr_"):

@@ -7,7 +7,7 @@ from typing import Any
 
 import stripe
 
-from marketplace.core.money import DECIMALS, MICROS
+from marketplace.core.money import DECIMALS, unit_micros
 from payments.gateway import Movement, NotNow, Refused
 from payments.models import PayoutAccount
 
@@ -71,8 +71,7 @@ def failure(error: Any) -> str:
 
 def minor(amount_micros: int, currency: str) -> int:
     """An amount in minor units; refused where Stripe cannot move so fine a sum."""
-    unit = MICROS // 10 ** DECIMALS[currency]
-    units, rest = divmod(amount_micros, unit)
+    units, rest = divmod(amount_micros, unit_micros(currency))
     if rest:
         raise ValueError(f"{amount_micros} micros are no whole minor units of {currency}")
     if DECIMALS[currency] == 3 and units % 10:
@@ -81,7 +80,7 @@ def minor(amount_micros: int, currency: str) -> int:
 
 
 def micros(units: int, currency: str) -> int:
-    return units * (MICROS // 10 ** DECIMALS[currency])
+    return units * unit_micros(currency)
 
 
 # States of recipients

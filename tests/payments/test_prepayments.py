@@ -7,7 +7,7 @@ from django_q.models import OrmQ
 from marketplace.core import clock
 from marketplace.core.errors import Forbidden, Invalid
 from marketplace.models import AuditEvent, Organisation, Role
-from payments import jobs, ledger, prepayments
+from payments import asking, jobs, ledger, prepayments
 from payments.gateway import Refused
 from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Entry, Prepayment
@@ -284,7 +284,7 @@ def test_there_is_a_secret_only_where_a_program_still_has_to_pay(acme):
     prepayment = prepayments.settle_paid(begun(acme, bank, way="intent").pk, "ch_1")
     with pytest.raises(prepayments.NothingToPay, match="paid"):
         prepayments.secret(prepayment, rita, through=bank)
-    with pytest.raises(prepayments.ProviderSilent):
+    with pytest.raises(asking.ProviderSilent):
         prepayments.secret(begun(acme, bank, way="intent"), rita, through=Bank("before"))
     with pytest.raises(prepayments.NothingToPay, match="refused"):
         prepayments.secret(begun(acme, bank, way="intent"), rita, through=Bank("refused"))

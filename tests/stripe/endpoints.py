@@ -162,13 +162,6 @@ class Endpoints:
         wanted = {name: said[name] for name in ("transfer_group", "destination") if name in said}
         return self._page("/v1/transfers", list(self.books.tables["transfer"].values()), said, wanted)
 
-    def create_reversal(self, said: Object, key: str) -> Object:
-        return self.books.reverse(self.books.find("transfer", key), said)
-
-    def reversals(self, said: Object, key: str) -> Object:
-        rows = list(reversed(self.books.find("transfer", key)["reversals"]["data"]))
-        return self._page(f"/v1/transfers/{key}/reversals", rows, said, {})
-
     def create_account(self, said: Object) -> Object:
         if (responsible := (said.get("defaults") or {}).get("responsibilities")) is None and said.get("dashboard"):
             raise Problem(400, "invalid_request_error", "defaults.responsibilities is needed.", "parameter_missing")
@@ -327,8 +320,6 @@ ROUTES: list[tuple[str, str, Any, str]] = [
     ("POST", r"/v1/transfers", v1.TransferCreateParams, "create_transfer"),
     ("GET", r"/v1/transfers", v1.TransferListParams, "transfers"),
     ("GET", r"/v1/transfers/(\w+)", v1.TransferRetrieveParams, "transfer"),
-    ("POST", r"/v1/transfers/(\w+)/reversals", v1.TransferReversalCreateParams, "create_reversal"),
-    ("GET", r"/v1/transfers/(\w+)/reversals", v1.TransferReversalListParams, "reversals"),
     ("GET", r"/v1/balance", v1.BalanceRetrieveParams, "balance"),
     ("GET", r"/v1/balance_transactions", v1.BalanceTransactionListParams, "balance_transactions"),
     ("GET", r"/v1/accounts/(\w+)/external_accounts", v1.AccountExternalAccountListParams, "external_accounts"),
