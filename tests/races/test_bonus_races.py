@@ -8,9 +8,9 @@ from threading import Event
 import pytest
 from django.db import OperationalError, connection
 
-from payments import ledger, reserves
+from payments import ledger, payout_accounts, reserves
 from payments.models import Reserve
-from tasks import audit, bonuses, decisions, fair_pay, settlement
+from tasks import audit, bonuses, decisions, erasure, fair_pay, settlement
 from tasks.models import Answer, Decision
 from tests import make
 from tests.race import race
@@ -18,7 +18,6 @@ from tests.tasks import paid, work
 
 pytestmark = pytest.mark.django_db(transaction=True)
 PATIENCE_S = 5
-EACH = 55_000
 ONE = {"redundancy_min": 1, "redundancy_max": 1}
 BLOCKED = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
 
@@ -66,12 +65,12 @@ def as_it_comes(users, with_fee=True):
     }
 
 
-def meet(first, second, monkeypatch, pause="add", naive=None):
+def meet(first, second, monkeypatch, pause="add", naive=None, of=reserves):
     """Begin the second call once the first has come through this function, and go on when the second waits for it.
 
     naive  what the first does instead of it
     """
-    real, through = getattr(reserves, pause), Event()
+    real, through = getattr(of, pause), Event()
 
     def slow(*what, **more):
         if through.is_set():
@@ -92,9 +91,9 @@ def meet(first, second, monkeypatch, pause="add", naive=None):
         assert through.wait(30)
         return second()
 
-    monkeypatch.setattr(reserves, pause, slow)
+    monkeypatch.setattr(of, pause, slow)
     ended = race(first, after)
-    monkeypatch.setattr(reserves, pause, real)
+    monkeypatch.setattr(of, pause, real)
     return [one for one in ended if isinstance(one, Exception)]
 
 
@@ -181,6 +180,33 @@ def test_control_a_list_that_locks_batch_by_batch_deadlocks_with_what_one_return
     give, other = over_two_batches(rita)
     monkeypatch.setattr(reserves, "lock_to_pay", as_it_comes)
     assert is_deadlock(meet(give, partial(reserves.release, other.subject, 1_000, "answers"), monkeypatch))
+
+
+def deletes(batch, rita):
+    """Wes deletes his account, after he was paid."""
+    Answer.objects.filter(batch=batch, state="submitted").update(accept_at="2020-01-01T00:00:00Z")
+    work.sweep()
+    return partial(erasure.erase, make.user("wes"), leave_rest=True)
+
+
+def test_who_is_deleting_their_account_is_given_nothing(rita, monkeypatch):
+    wes, batch = work.worker(), work.published(items=1, page_size=1, **ONE)
+    work.work(wes, batch)
+    (refusal,) = meet(deletes(batch, rita), gives(batch, rita), monkeypatch, "erase", of=payout_accounts)
+    assert "deleted their account" in str(refusal.facts["errors"])
+    assert paid.earned(wes) == 50_000
+
+
+def test_control_only_looking_at_who_is_deleting_their_account_pays_nobody(rita, monkeypatch):
+    def naive(project, workers, batches):
+        gone = [name for name, worker in workers.items() if worker.state == worker.State.ERASED]
+        return dict.fromkeys(gone, "has deleted their account")
+
+    wes, batch = work.worker(), work.published(items=1, page_size=1, **ONE)
+    work.work(wes, batch)
+    monkeypatch.setattr(bonuses, "_refused", naive)
+    assert meet(deletes(batch, rita), gives(batch, rita), monkeypatch, "erase", of=payout_accounts) == []
+    assert paid.earned(wes) == 51_000
 
 
 def test_bonuses_granted_top_ups_settlements_and_budgets_at_once_come_to_the_sum(rita):
