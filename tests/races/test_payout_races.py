@@ -5,6 +5,7 @@ from threading import Barrier, Event
 
 import pytest
 from django.db import connection, transaction
+from django.db.models import F
 
 from marketplace.core import clock
 from payments import holds, ledger, payout_accounts, payouts, schedules
@@ -62,13 +63,15 @@ def test_control_looking_at_the_earnings_before_taking_them_takes_them_twice():
 
     @transaction.atomic
     def naive():
-        micros = balance(earnings)
+        found = Account.objects.get(pk=earnings.pk)
         all_have_looked.wait(PATIENCE_S)
-        payout = Payout.objects.create(user=user, amount_micros=micros, **USD)
-        Account.objects.filter(pk=transit.pk).update(credits_micros=micros)
+        payout = Payout.objects.create(user=user, amount_micros=found.balance_micros, **USD)
+        Account.objects.filter(pk=earnings.pk).update(debits_micros=found.debits_micros + found.balance_micros)
+        Account.objects.filter(pk=transit.pk).update(credits_micros=F("credits_micros") + found.balance_micros)
         return payout
 
     assert sum(isinstance(one, Payout) for one in race(naive, naive)) == 2
+    assert (balance(earnings), balance(transit)) == (0, 10 * UNIT)
     assert ledger.audit() != []
 
 
@@ -92,48 +95,60 @@ def test_a_request_comes_before_a_hold_or_is_refused():
     assert ledger.audit() == []
 
 
-def _sent_while_put(begin):
-    """A hold is put right after a send looked for one; whether the payout went out under a hold of which it knew."""
+@pytest.fixture
+def put_once_looked(monkeypatch):
+    """Runs a call while a hold is put as soon as the call has looked for one; whether the call knew of none then."""
+
+    def run(user, call, patience_s=0.5):
+        looked, put, stood, look = Event(), Event(), [], holds.in_force
+
+        def in_force(*some):
+            found = look(*some)
+            looked.set()
+            put.wait(patience_s)
+            stood.append(Hold.objects.filter(user=user).exists())
+            return found
+
+        def hold():
+            assert looked.wait(PATIENCE_S)
+            held = holds.put(user, clock.now() + timedelta(hours=1))
+            put.set()
+            return held
+
+        monkeypatch.setattr(holds, "in_force", in_force)
+        ended, held = race(call, hold)
+        assert isinstance(held, Hold), held
+        return ended, stood == [True]
+
+    return run
+
+
+def test_a_hold_that_is_put_waits_for_a_send_that_has_looked_for_one(put_once_looked):
     user = wes()
     payout = payouts.request(user)
-    looked, put = Event(), Event()
-
-    def send():
-        began = begin(payout, looked, put)
-        return began, Hold.objects.filter(user=user).exists()
-
-    def hold():
-        looked.wait(PATIENCE_S)
-        with transaction.atomic():
-            holds.put(user, clock.now() + timedelta(hours=1))
-        put.set()
-
-    (sends, held_before_it_began), _ = race(send, hold)
-    return sends and held_before_it_began
+    (_, goes), stood = put_once_looked(user, lambda: payouts._begin(payout.pk))
+    assert goes
+    assert not stood, "a hold was there, and it goes out all the same"
 
 
-def test_control_a_send_that_looks_for_a_hold_without_the_lock_goes_out_under_it():
-    def naive(payout, looked, put):
-        held = holds.in_force(payout.user)
-        looked.set()
-        put.wait(PATIENCE_S)
-        return held is None
-
-    assert _sent_while_put(naive)
+def test_a_hold_that_is_put_waits_for_a_request_that_has_looked_for_one(put_once_looked):
+    user = wes()
+    payout, stood = put_once_looked(user, lambda: payouts.request(user))
+    assert isinstance(payout, Payout)
+    assert not stood, "a hold was there, and it is requested all the same"
 
 
-def test_a_hold_waits_for_a_send_that_has_looked_until_it_is_noted_as_begun():
-    def begin(payout, looked, put):
-        with transaction.atomic():
-            payout = Payout.objects.select_for_update(no_key=True).get(pk=payout.pk)
-            holds.lock(payout.user)
-            held = holds.in_force(payout.user)
-            looked.set()
-            assert not put.wait(0.5), "the hold is put while the lock is held"
-            is_held = Hold.objects.filter(user=payout.user).exists()
-        return held is None and is_held
-
-    assert not _sent_while_put(begin)
+@pytest.mark.parametrize("verb", ["begin", "request"])
+def test_control_looking_for_a_hold_without_the_lock_goes_on_under_one(put_once_looked, monkeypatch, verb):
+    user = wes()
+    if verb == "begin":
+        payout = payouts.request(user)
+    monkeypatch.setattr(holds, "lock", lambda user, *others: None)
+    call = (lambda: payouts._begin(payout.pk)[1]) if verb == "begin" else (lambda: payouts.request(user))
+    went_on, stood = put_once_looked(user, call, PATIENCE_S)
+    assert went_on
+    assert not isinstance(went_on, Exception)
+    assert stood
 
 
 def test_lifting_and_sending_at_once_wait_for_each_other_in_no_circle():
@@ -217,7 +232,7 @@ def test_four_sweepers_request_one_payout_for_each_person():
     assert ledger.audit() == []
 
 
-def test_control_sweepers_that_look_who_is_due_without_locking_pay_a_period_twice():
+def test_control_sweepers_that_lock_nothing_and_name_no_period_pay_it_twice():
     due = _scheduled(1)
     user = PayoutSchedule.objects.get().user
     both_have_looked = Barrier(2)
@@ -225,7 +240,7 @@ def test_control_sweepers_that_look_who_is_due_without_locking_pay_a_period_twic
     def naive():
         found = PayoutSchedule.objects.filter(due_at__lte=due).first()
         both_have_looked.wait(PATIENCE_S)
-        payouts.request(user, UNIT)  # without naming the period, of which the database allows one
+        payouts.request(user, UNIT)  # named, the period would be paid once: the database keeps that
         PayoutSchedule.objects.filter(pk=found.pk).update(due_at=schedules.next_begin("weekly", due))
 
     race(naive, naive)
@@ -257,11 +272,12 @@ class Changing(Sandbox):
     """What it says changes from one look to the next; the first answer is on its way until the second is written."""
 
     def __init__(self):
-        self.looks, self.second_is_written = 0, Event()
+        self.looks, self.first_has_looked, self.second_is_written = 0, Event(), Event()
 
     def look_at(self, account):
         self.looks += 1
         if self.looks == 1:
+            self.first_has_looked.set()
             self.second_is_written.wait(PATIENCE_S)
             return AccountState("incomplete", ["external_account"])
         return AccountState("ready")
@@ -272,8 +288,7 @@ def _two_looks(look):
     provider = Changing()
 
     def second():
-        while not provider.looks:
-            pass
+        assert provider.first_has_looked.wait(PATIENCE_S)
         look(account, provider)
         provider.second_is_written.set()
 
