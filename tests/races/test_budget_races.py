@@ -1,13 +1,13 @@
 """Budgets raced: what is paid is what was bought, whoever claims, lowers, raises or closes at the same time."""
 
+import time
 from functools import partial
 from threading import Barrier, Event
-from time import sleep
 
 import pytest
 from django.db import connection, transaction
 
-from marketplace.core.errors import DomainError, IllegalMove
+from marketplace.core.errors import DomainError, IllegalMove, NotFound
 from payments import ledger, reserves
 from payments.models import Account, ReserveLine
 from tasks import (
@@ -21,11 +21,12 @@ from tasks import (
     decisions,
     effects,
     jobs,
+    seats,
     settlement,
 )
 from tasks.errors import NoTaskAvailable
 from tasks.models import Answer, Batch, Bonus, Cursor, Decision, Task, Withheld
-from tests import make
+from tests import apart, make
 from tests.race import race
 from tests.tasks import work
 
@@ -119,22 +120,37 @@ def test_control_a_budget_that_counts_answers_before_it_buys_pays_more(rita):
     assert paid_in_the_end(batch) > 100
 
 
-def test_a_lowering_never_takes_what_a_claim_was_given(rita):
+def test_a_lowering_never_takes_what_a_claim_was_given(rita, monkeypatch):
     batch = work.published(items=40, redundancy_min=1, redundancy_max=1, page_size=2)
-    people = crowd(16)
+    people, counted, withdraw = crowd(16), Event(), seats.withdraw
+
+    def late(*some):
+        counted.set()
+        time.sleep(0.3)  # claims take what was counted
+        return withdraw(*some)
+
+    def claims(person):
+        assert counted.wait(30)
+        return assignments.claim(person, batch.project)
 
     def lowers():
-        for seats in range(36, -1, -4):
+        for to in range(16, -1, -4):
             try:
-                budgets.lower(batch, rita, seats * EACH)
+                budgets.lower(batch, rita, to * EACH)
             except DomainError:
                 return
 
-    race(*[partial(assignments.claim, person, batch.project) for person in people], lowers, lowers)
+    monkeypatch.setattr(seats, "withdraw", late)
+    *claimed, first, second = race(*[partial(claims, person) for person in people], lowers, lowers)
+    assert (first, second) == (None, None)
+    pages = [lease for lease in claimed if not isinstance(lease, NoTaskAvailable)]
+    assert pages
+    assert not [one for one in pages if isinstance(one, Exception)], claimed
     while jobs.fit_budgets():
         pass
     assert audit.check() == []
     leased = Answer.objects.filter(state="leased").count()
+    assert leased == sum(lease.answers.count() for lease in pages)
     line = ReserveLine.objects.get(name="answers").amount_micros
     assert line == (leased + Task.objects.filter(open=True).count()) * EACH
 
@@ -220,7 +236,7 @@ def _while_one_waits(first, second) -> None:
         for _ in range(1000):
             if _somebody_waits():
                 return
-            sleep(0.01)
+            time.sleep(0.01)
         raise AssertionError("nobody waits")
 
     def other():
@@ -262,18 +278,49 @@ def test_a_raise_and_a_close_end_in_one_or_the_other(rita):
 
 
 def test_a_project_that_is_closed_with_leases_live_returns_what_was_funded_less_what_was_paid(rita):
-    """F20, with a refill, a part and claims in flight."""
+    """F20, with a rejection that is filled again, a part that is paid, and claims in flight."""
     batch = work.published(items=60, redundancy_min=1, redundancy_max=2, page_size=3, target_confidence=0.999)
-    people = crowd(16)
-    calls = [partial(works, person, batch) for person in people]
+    people = crowd(18)
+    for person in people[16:]:
+        work.work(person, batch)
+    leases = [assignments.claim(person, batch.project) for person in people[14:16]]
+    judged = list(
+        Answer.objects.select_related("task", "worker", "batch__project__organisation").filter(state="submitted")
+    )
+    rejects = [partial(decisions.reject, one, rita, "wrong", "No cat.", refill=True) for one in judged[:3]]
+    parts = [partial(decisions.pay_part, one, rita, "wrong", "Half.", percent=50, refill=False) for one in judged[3:]]
+    calls = [partial(works, person, batch) for person in people[:14]]
     closes = partial(batches.close_project, batch.project, rita)
-    results = race(*calls, closes, partial(settles, batch, 5), partial(weighs, batch, 2))
-    assert results[len(calls)] is None, results
+    Answer.objects.update(accept_at="2100-01-01T00:00:00Z")
+
+    def settles_others():
+        for _ in range(5):
+            others = Answer.objects.filter(batch=batch, state="submitted").exclude(pk__in=[one.pk for one in judged])
+            others.update(accept_at="2020-01-01T00:00:00Z")
+            decisions.accept_due()
+            settlement.settle(batch.pk, 20)
+
+    def returns():
+        apart.until(lambda: Batch.objects.get().state == "closed")
+        while batches.return_rest(batch.pk):
+            pass
+
+    ended = race(*rejects, *parts, *calls, closes, settles_others, partial(weighs, batch, 2), returns)
+    decided, claimed, rest = ended[:6], ended[6:20], ended[20:]
+    assert not [one for one in decided if not isinstance(one, Decision)], ended
+    assert not [one for one in claimed if isinstance(one, Exception) and not isinstance(one, NotFound)], ended
+    assert not [one for one in rest if isinstance(one, Exception)], ended
+    assert audit.check() == []
+    for lease in leases:
+        work.answer(lease)
+    Decision.objects.update(contestable_until="2020-01-01T00:00:00Z")
     paid = paid_in_the_end(batch)
     Batch.objects.update(look_again_at=None)
     work.sweep()
     assert Batch.objects.get().returned_at
-    assert prepaid() == FUNDED - paid * EACH
+    assert Withheld.objects.count() == 3
+    assert Answer.objects.filter(state="rejected").count() == 3
+    assert prepaid() == FUNDED - paid * EACH + 3 * 27_500
     assert audit.check() == []
 
 
