@@ -47,12 +47,29 @@ class Piece:
 
 
 @dataclass
+class Paid:
+    """A prepayment that came, and whether what it pays for may leave."""
+
+    pk: int
+    micros: int
+    waits: bool  # what is earned is pending
+    is_old: bool = False  # it has stood for as long as others would have to wait
+    disputed: str = ""  # "", open, won, lost
+
+    @property
+    def is_taken_back(self) -> bool:
+        return self.disputed in ("open", "lost")
+
+
+@dataclass
 class Books:
     """Double entry in a dictionary: what is moved leaves one place and comes to another."""
 
     at: Counter[str] = field(default_factory=Counter)
     pieces: dict[int, Piece] = field(default_factory=dict)
     closed: set[int] = field(default_factory=set)
+    asked: dict[int, int] = field(default_factory=dict)  # prepayments that did not come yet
+    paid: dict[int, Paid] = field(default_factory=dict)
 
     def move(self, debit: str, credit: str, micros: int) -> None:
         self.at[debit] -= micros
@@ -71,9 +88,23 @@ class Books:
                 piece.is_settled = True
                 self.earn(piece.batch, piece.worker, piece.price_micros, piece.fee_micros)
 
+    def credit(self, prepayment: int) -> None:
+        """It came; who is proven by one that stood long enough waits no more."""
+        micros = self.asked.pop(prepayment)
+        is_proven = any(one.is_old and not one.is_taken_back for one in self.paid.values())
+        self.paid[prepayment] = Paid(prepayment, micros, not is_proven)
+        self.move("outside", "prepaid", micros)
+
     def earn(self, batch: int, worker: int, micros: int, fee_micros: int) -> None:
-        self.move(f"reserve:{batch}", f"earnings:{worker}", micros)
+        waits = any(one.waits for one in self.paid.values())
+        self.move(f"reserve:{batch}", f"{'pending' if waits else 'earnings'}:{worker}", micros)
         self.move(f"reserve:{batch}", "fees", fee_micros)
+
+    def mature(self) -> None:
+        """What is pending may be paid out, but while a bank decides."""
+        if not any(one.disputed == "open" for one in self.paid.values()):
+            for place in [place for place in self.at if place.startswith("pending:")]:
+                self.move(place, place.replace("pending", "earnings"), self.at[place])
 
     def put_back(self, piece: Piece) -> None:
         """Undo what was decided about it: all of its price is owed, what was withheld is paid at once."""

@@ -10,20 +10,23 @@ import hypothesis
 import pytest
 from django.conf import settings
 from django.db.models import F, Q
+from django.test import override_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from marketplace import accounts
 from marketplace.core import clock
 from marketplace.core.errors import DomainError, Forbidden, IllegalMove, InsufficientFunds
-from payments import disputes, payouts, prepayments, refunds
+from marketplace.models import Mode
+from payments import disputes, maturities, payouts, prepayments, refunds
 from payments.gateway import Refused
 from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Dispute, Payout, Prepayment, Refund
-from tasks import appeals, assignments, audit, batches, bonuses, budgets, decisions, settlement
+from tasks import appeals, assignments, audit, batches, bonuses, budgets, decisions, earning, settlement
 from tasks.models import Answer, Appeal, Assignment, Batch, Decision
 from tests import make
-from tests.machine.books import EACH_MICROS, FEE_BP, PRICE_MICROS, Books, Piece
+from tests.machine.books import EACH_MICROS, FEE_BP, PRICE_MICROS, Books, Paid, Piece
+from tests.payments import made
 from tests.tasks import work
 from workers.models import Worker
 
@@ -32,6 +35,8 @@ NUMBERS = count(1)
 ITEMS, REDUNDANCY, PAGE, WORKERS = 4, 2, 2, 3
 CENT = 10_000
 AUDITED_EVERY = 500  # steps
+HELD_DAYS = 7  # what a new organisation pays
+BALANCE = F("credits_micros") - F("debits_micros")
 TAKEN_OUT = {"reject": "rejected", "exclude": "excluded"}
 TERMS = {
     **{"price_micros": PRICE_MICROS, "redundancy_min": REDUNDANCY, "redundancy_max": REDUNDANCY, "page_size": PAGE},
@@ -71,24 +76,34 @@ def one_of(some: Sequence[T], which: int) -> T:
 
 
 class Scripted(Sandbox):
-    """A provider that does what the walk says: pays, refuses, or is not heard."""
+    """A provider of test money that does what the walk says: pays, refuses, or is not heard."""
 
-    def __init__(self, says: str) -> None:
+    mode = Mode.TEST
+
+    def __init__(self, says: str = "pays") -> None:
         self.says = says
 
     def pay_out(self, payout: Payout) -> str:
         self._answer()
-        return super().pay_out(payout)
+        return f"tr_{payout.pk}"
 
     def refund(self, refund: Refund) -> str:
         self._answer()
-        return super().refund(refund)
+        return f"re_{refund.pk}"
 
     def _answer(self) -> None:
         if self.says == "refuses":
             raise Refused("the account is closed")
         if self.says == "silent":
             raise TimeoutError
+
+
+def earner(name: str) -> Worker:
+    """Somebody who may earn money that is not of play, and is paid where they live."""
+    worker = work.worker(name)
+    made.paid_to(worker.user)
+    earning.state(worker, worker.languages, "US", of_age=True)
+    return worker
 
 
 class Walk(RuleBasedStateMachine):
@@ -101,19 +116,20 @@ class Walk(RuleBasedStateMachine):
         name = f"{next(NUMBERS)}-{clock.now():%H%M%S%f}"
         self.rita, self.ada, self.bob = make.user(f"rita{name}"), *(make.user(n, staff=True) for n in ("ada", "bob"))
         self.home = make.organisation(self.rita)
-        self.workers = [work.worker(f"worker{n}.{name}") for n in range(WORKERS)]
+        self.workers = [earner(f"worker{n}.{name}") for n in range(WORKERS)]
         self.project = make.project(self.home, **TERMS)
         self.data = make.dataset([{"text": f"item {n}"} for n in range(ITEMS)], self.home, project=self.project)
         self.batches: set[int] = set()
         self.books = Books()
         self.is_frozen, self.uncovered = False, dict[str, int]()  # of each dispute, what we lose
+        self.out: dict[str, dict[int, int]] = {"payouts": {}, "refunds": {}}  # that were sent and did not come back
         self.before = self._shared()
 
     @initialize(cents=st.integers(0, 500))
     def begin(self, cents: int) -> None:
-        self.prepay(200)
+        self.prepay(200, True)
         self.publish()
-        self.prepay(cents + 1)
+        self.prepay(cents + 1, True)
 
     @rule(data=st.data())
     def step(self, data: st.DataObject) -> None:
@@ -124,11 +140,43 @@ class Walk(RuleBasedStateMachine):
 
     # Money in, work out
 
-    @when(always, cents=st.integers(1, 200))
-    def prepay(self, cents: int) -> None:
-        paid = prepayments.request(self.home, self.rita, cents * CENT, "USD")
-        Prepayment.objects.filter(pk=paid.pk).update(charge_id=f"ch_{paid.pk}")
-        self.books.move("outside", "prepaid", cents * CENT)
+    @when(always, cents=st.integers(1, 200), comes=st.sampled_from([True, True, False]))
+    def prepay(self, cents: int, comes: bool) -> None:
+        """Asked for; it comes at once, or later, or never."""
+        asked = prepayments.request(self.home, self.rita, cents * CENT, "USD", through=Scripted())
+        self.books.asked[asked.pk] = cents * CENT
+        if comes:
+            self.credit(asked.pk)
+
+    @when(lambda walk: walk.books.asked, which=picks, comes=st.booleans())
+    def end_prepayment(self, which: int, comes: bool) -> None:
+        """Paid, or not; what had failed may be paid all the same."""
+        pk = one_of(list(self.books.asked), which)
+        if comes:
+            self.credit(pk)
+        else:
+            prepayments.fail(pk, "nobody paid")
+
+    def credit(self, pk: int) -> None:
+        for _ in range(2):  # it is told twice
+            prepayments.settle_paid(pk, f"ch_{pk}")
+        prepayments.fail(pk, "told late")
+        self.books.credit(pk)
+
+    @when(lambda walk: any(not one.is_old for one in walk.books.paid.values()))
+    def days_pass(self) -> None:
+        """As many as a bank needs to take back what a stranger paid."""
+        young, days = [one for one in self.books.paid.values() if not one.is_old], timedelta(days=HELD_DAYS)
+        rows = Prepayment.objects.filter(pk__in=[one.pk for one in young])
+        rows.update(paid_at=F("paid_at") - days, payable_from=F("payable_from") - days)
+        for one in young:
+            one.is_old, one.waits = True, False
+
+    @when(lambda walk: any(micros for place, micros in walk.books.at.items() if place.startswith("pending")))
+    def mature(self) -> None:
+        while maturities.mature(at=clock.now() + timedelta(days=HELD_DAYS + 1)):
+            pass
+        self.books.mature()
 
     @when(lambda walk: len(walk.running()) < 3)
     def publish(self) -> None:
@@ -314,6 +362,24 @@ class Walk(RuleBasedStateMachine):
             return
         to = "outside" if says == "pays" else f"earnings:{payout.user_id}"
         self.books.move("in_transit", to, payout.amount_micros)
+        if says == "pays":
+            self.out["payouts"][payout.pk] = payout.amount_micros
+
+    @when(lambda walk: walk.left("payouts"), which=picks)
+    def come_back(self, which: int) -> None:
+        """The bank that was paid sends it back; told twice, it is earned again once."""
+        payout = one_of(self.left("payouts"), which)
+        for _ in range(2):
+            payouts.came_back(f"tr_{payout}", "closed")
+        self.books.move("outside", f"earnings:{Payout.objects.get(pk=payout).user_id}", self.out["payouts"].pop(payout))
+
+    @when(lambda walk: walk.left("refunds"), which=picks)
+    def fail_refund(self, which: int) -> None:
+        """It had been sent, and comes back; what was said before and arrives now changes nothing."""
+        refund = one_of(self.left("refunds"), which)
+        for state in ("failed", "succeeded", "failed"):
+            refunds.settle(f"re_{refund}", state, refund_pk=refund)
+        self.books.move("outside", "prepaid", self.out["refunds"].pop(refund))
 
     @when(
         lambda walk: walk.books.at["prepaid"] >= CENT and not walk.is_frozen, cents=st.integers(1, 300), says=outcomes
@@ -345,6 +411,8 @@ class Walk(RuleBasedStateMachine):
         except TimeoutError:
             return
         self.books.move("refunding", "outside" if says == "pays" else "prepaid", refund.amount_micros)
+        if says == "pays":
+            self.out["refunds"][refund.pk] = refund.amount_micros
 
     # What banks take back
 
@@ -352,9 +420,13 @@ class Walk(RuleBasedStateMachine):
     def dispute(self, which: int, cents: int) -> None:
         """What is prepaid bears it as far as it goes, the operator the rest; told twice, it happens once."""
         paid = one_of(self.undisputed(), which)
-        amount = min(cents * CENT, paid.amount_micros)
+        back = Prepayment.objects.get(pk=paid.pk).refunded_micros  # a bank takes no more than what is left of a charge
+        amount = min(cents * CENT, paid.micros - back)
+        if not amount:
+            return
         for _ in range(2):
-            disputes.opened(paid.charge_id, f"dp_{paid.pk}", amount, "fraudulent")
+            disputes.opened(f"ch_{paid.pk}", f"dp_{paid.pk}", amount, "fraudulent")
+        paid.disputed = "open"
         covered = min(amount, self.books.at["prepaid"])
         self.books.move("prepaid", "outside", covered)
         self.books.move("losses", "outside", amount - covered)
@@ -365,6 +437,7 @@ class Walk(RuleBasedStateMachine):
     def end_dispute(self, which: int, won: bool) -> None:
         dispute = one_of(self.disputed(), which)
         disputes.closed(dispute.provider_id, won)
+        self.books.paid[dispute.prepayment_id].disputed = "won" if won else "lost"
         if won:
             loss = self.uncovered.pop(dispute.provider_id)
             self.books.move("outside", "losses", loss)
@@ -403,6 +476,7 @@ class Walk(RuleBasedStateMachine):
             self.end(pk)
         self.settle()
         self.return_rest()
+        self.make_losses_good()  # or the sweep of the next walk does
         self.database_is_as_the_books_say()
 
     # What stands where
@@ -412,14 +486,13 @@ class Walk(RuleBasedStateMachine):
         now = self._shared()
         here = {place: now[place] - self.before.get(place, 0) for place in now}
         own = Q(organisation=self.home) | Q(user__in=[worker.user_id for worker in self.workers])
-        for account in Account.objects.filter(own):
-            place = f"{account.kind}:{account.user_id}" if account.user_id else str(account.kind)
-            here[account.subject.replace("batch", "reserve") or place] = account.balance_micros
+        for kind, user, subject, micros in Account.objects.filter(own).values_list("kind", "user", "subject", BALANCE):
+            place = f"{kind}:{user}" if user else subject.replace("batch", "reserve") or kind
+            here[place] = here.get(place, 0) + micros  # what is pending, over all days
         return {place: micros for place, micros in here.items() if micros}
 
     def _shared(self) -> dict[str, int]:
-        shared = Account.objects.filter(organisation=None, user=None)
-        return dict(shared.values_list("kind", F("credits_micros") - F("debits_micros")))
+        return dict(Account.objects.filter(organisation=None, user=None, mode="test").values_list("kind", BALANCE))
 
     def refused_if(self, expected: type[Exception] | bool) -> AbstractContextManager[Any]:
         return pytest.raises(expected) if isinstance(expected, type) else nullcontext()
@@ -428,14 +501,8 @@ class Walk(RuleBasedStateMachine):
         busy = {piece.worker for piece in self.pieces("leased")}
         return [worker for worker in self.workers if worker.user_id not in busy]
 
-    def prepaid(self) -> bool:
-        return self.books.at["prepaid"] >= CENT
-
     def decided(self) -> list[Piece]:
-        return self.pieces("rejected") + [piece for piece in self.pieces("excluded") if self.is_decided(piece)]
-
-    def is_decided(self, piece: Piece) -> bool:
-        return Decision.objects.filter(answer=piece.pk, state=Decision.State.STANDING).exists()
+        return self.pieces("rejected", "excluded")
 
     def workers_of(self) -> list[Worker]:
         """Those who handed something in."""
@@ -446,11 +513,15 @@ class Walk(RuleBasedStateMachine):
         own = Prepayment.objects.filter(organisation=self.home, state=Prepayment.State.PAID)
         return sum(max(0, one.amount_micros - one.refunded_micros - one.disputed_micros) for one in own)
 
-    def undisputed(self) -> list[Prepayment]:
-        own = Prepayment.objects.filter(organisation=self.home, disputes=None, refunded_micros=0)
-        return list(own.order_by("pk"))
+    def undisputed(self) -> list[Paid]:
+        return [one for one in self.books.paid.values() if not one.disputed]
+
+    def left(self, kind: str) -> list[int]:
+        return list(self.out[kind])
 
     def disputed(self) -> list[Dispute]:
+        if all(one.disputed != "open" for one in self.books.paid.values()):
+            return []
         return list(Dispute.objects.filter(prepayment__organisation=self.home, state="open").order_by("pk"))
 
     def earners(self) -> list[Worker]:
@@ -500,5 +571,6 @@ def walk(seed: int, steps: int, *, a_walk: int = 100) -> int:
         database=None,
         suppress_health_check=list(hypothesis.HealthCheck),
     )
-    run_state_machine_as_test(hypothesis.seed(seed)(Walk), settings=options)
+    with override_settings(MODE="test", PLAY_MONEY=False, FUNDING_HOLD_DAYS=HELD_DAYS):
+        run_state_machine_as_test(hypothesis.seed(seed)(Walk), settings=options)
     return Walk.steps - before
