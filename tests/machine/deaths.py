@@ -15,6 +15,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.utils import CursorWrapper
 from urllib3.connection import HTTPConnection
 
+from payments import gateway
+
 READS = ("SELECT", "SAVEPOINT", "RELEASE", "SET")
 
 
@@ -30,6 +32,7 @@ def dies(at: int, call: Callable[[], Any]) -> bool:
     if not (child := os.fork()):
         code = 1
         try:
+            gateway._of.cache_clear()  # its connections to the provider are ours
             with _killed(at):
                 call()
             code = 0

@@ -9,7 +9,7 @@ from marketplace.core import clock, limits
 from marketplace.core.errors import TooManyRequests
 from marketplace.core.models import Count
 from marketplace.jobs import forget_counts
-from tests.race import race
+from tests.race import PATIENCE_S, race
 
 CLIENTS, MOST = 16, 5
 
@@ -100,7 +100,7 @@ def test_of_many_at_once_exactly_so_many_pass():
 def test_control_reading_before_writing_lets_more_pass():
     until = clock.now()
     Count.objects.create(what="race", whom="wes", times=0, until=until)
-    all_have_read = Barrier(CLIENTS)
+    all_have_read = Barrier(CLIENTS, timeout=PATIENCE_S)
 
     def naive():
         times = Count.objects.get(whom="wes").times

@@ -1,3 +1,5 @@
+from datetime import timedelta
+
 import pytest
 from django.contrib import admin
 from django.db import connection
@@ -80,7 +82,7 @@ def as_ada(ada):
 def _others(acme, wes, ada):
     """A row of each kind that no verb above has made."""
     at = clock.now()
-    Hold.objects.create(user=wes, since=at, until=at.replace(year=at.year + 1))
+    Hold.objects.create(user=wes, since=at, until=at + timedelta(days=365))
     Maturity.objects.create(organisation=acme, currency="USD", mode="test", day=at.date())
     StripeEvent.objects.create(event_id="evt_1", type="charge.succeeded", mode="test", payload={}, received_at=at)
     ProviderMovement.objects.create(

@@ -6,7 +6,7 @@ from django.db import connection
 from payments import payouts
 from payments.gateway import Refused
 from payments.gateway.sandbox import Sandbox
-from payments.models import Payout
+from payments.models import Invoice, Payout
 from payments.models.paying import UNTOLD
 from tasks import jobs, payout_notices
 from tests import make
@@ -74,7 +74,7 @@ def test_owners_are_told_of_each_invoice_once(rita, wes):
     for _ in range(2):
         assert jobs.tell_of_invoices() is False
     [(subject, text)] = told(rita)
-    assert subject == "Invoice PLAY-2026-000001 over 3.30 USD"
+    assert subject == f"Invoice {Invoice.objects.get()} over 3.30 USD"
     assert text == "What Rita's lab spent in 2026-08, line by line."
     assert Notice.objects.filter(kind="money").count() == 1
     assert Notice.objects.get(kind="money").link.startswith("/invoices/inv_")

@@ -9,6 +9,7 @@ from django.db import DatabaseError, connection, transaction
 
 from payments import ledger, months, statement_checks
 from payments.models import Counting, Month, MonthTotal, Movement, Transfer
+from tests import make
 from tests.payments import made
 from tests.payments.made import USD, at, booked, counted
 
@@ -22,7 +23,8 @@ def worker(wes):
 
 @pytest.fixture
 def reserve():
-    return made.reserve(1).account
+    """Nothing is in it yet: what is booked today would belong to no month of a test."""
+    return ledger.account("reserve", organisation=make.organisation(), subject="batch:1", **USD)
 
 
 def earned(when, key, reserve, worker, micros):
@@ -68,7 +70,7 @@ def test_months_have_no_gap_and_no_overlap_when_the_zone_changes(reserve, worker
     counted(at("2027-02-11"))
     rows = list(Month.objects.order_by("begins_at"))
     assert all(one.ends_at == other.begins_at for one, other in pairwise(rows))
-    assert [str(row) for row in rows][-5:] == ["2026-10", "2026-11", "2026-12", "2027-01", "2027-02"]
+    assert [str(row) for row in rows] == ["2026-10", "2026-11", "2026-12", "2027-01", "2027-02"]
 
 
 def test_counting_in_small_steps_and_twice_comes_to_the_same(reserve, worker):

@@ -11,7 +11,7 @@ from payments.models import Correction
 from tests import make
 from tests.payments import made
 from tests.payments.made import USD, balance
-from tests.race import race
+from tests.race import PATIENCE_S, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 UNIT = 1_000_000
@@ -52,7 +52,7 @@ def test_of_four_who_propose_at_once_one_does(settings):
 
 def test_control_looking_at_the_state_without_a_lock_and_a_key_moves_it_back_twice(waiting):
     _, prepaid = waiting
-    all_have_looked = Barrier(4)
+    all_have_looked = Barrier(4, timeout=PATIENCE_S)
 
     @transaction.atomic
     def naive(by):

@@ -14,7 +14,7 @@ from payments.models import Account, Entry, Transfer
 from tests import make
 from tests.payments import made
 from tests.payments.made import USD, balance
-from tests.race import race
+from tests.race import PATIENCE_S, race
 
 pytestmark = pytest.mark.django_db(transaction=True)
 CLIENTS = 12
@@ -39,7 +39,7 @@ def test_a_balance_for_five_posts_gives_five_of_twelve_clients_theirs():
 
 def test_reading_the_balance_before_writing_it_spends_it_twice():
     prepaid, to = made.prepaid(make.organisation(), 5), fees()
-    all_have_read = Barrier(CLIENTS)
+    all_have_read = Barrier(CLIENTS, timeout=PATIENCE_S)
 
     @transaction.atomic
     def naive(n):
@@ -73,7 +73,7 @@ def test_money_for_twenty_more_answers_is_reserved_for_twenty_of_64_clients():
 def test_looking_at_what_is_prepaid_before_reserving_it_promises_it_twice():
     reserve, each = made.reserve(1), 55_000
     prepaid = made.prepaid(reserve.account.organisation, 20 * each)
-    all_have_looked = Barrier(64)
+    all_have_looked = Barrier(64, timeout=PATIENCE_S)
 
     @transaction.atomic
     def naive():
@@ -114,7 +114,7 @@ def test_a_key_whose_first_user_fails_is_free_for_the_others():
 
 def test_looking_for_the_key_before_using_it_moves_the_money_again():
     prepaid, to = made.prepaid(make.organisation(), 100), fees()
-    all_have_looked = Barrier(4)
+    all_have_looked = Barrier(4, timeout=PATIENCE_S)
 
     def naive():
         found = Entry.objects.filter(key__startswith="charge:1").first()
@@ -147,7 +147,7 @@ def test_transfers_to_and_fro_do_not_wait_for_each_other():
 def test_locking_the_debited_account_first_deadlocks():
     prepaid, to = made.prepaid(make.organisation(), 1_000), fees()
     ledger.post("charge", "charge:0", (prepaid, to, 500))
-    both_hold_one = Barrier(2)
+    both_hold_one = Barrier(2, timeout=PATIENCE_S)
 
     @transaction.atomic
     def naive(debit, credit):
@@ -178,7 +178,7 @@ def test_settlements_that_share_new_workers_all_happen():
 
 
 def test_looking_for_an_account_before_making_it_fails_for_the_second():
-    wes, both_have_looked = make.user("wes"), Barrier(2)
+    wes, both_have_looked = make.user("wes"), Barrier(2, timeout=PATIENCE_S)
 
     def naive():
         found = Account.objects.filter(kind="earnings", user=wes, **USD).first()
@@ -219,7 +219,7 @@ def test_booking_a_payout_under_a_new_key_each_time_pays_it_twice():
         made.earned(wes, 5_000_000)
     payout, other = payouts.request(wes, 5_000_000), payouts.request(wes, 5_000_000)
     transit, outside = ledger.account("in_transit", **USD), ledger.account("outside", **USD)
-    both_have_read = Barrier(2)
+    both_have_read = Barrier(2, timeout=PATIENCE_S)
 
     def naive():
         payout.refresh_from_db()
