@@ -12,10 +12,12 @@ from django_q.models import OrmQ
 from marketplace.core import clock
 from payments import gateway, ledger, payouts, prepayments, refunds, webhooks
 from payments.models import Dispute, Entry, Payout, PayoutAccount, Prepayment, StripeEvent
+from tasks import jobs
 from tests import make
 from tests.payments import asked
 from tests.payments.made import balance
 from tests.race import race
+from workers import profiles
 
 pytestmark = pytest.mark.django_db(transaction=True)
 LATER = timedelta(days=10)
@@ -476,6 +478,40 @@ def test_whoever_is_told_to_ask_is_asked_about_accounts_too(stripe, monkeypatch)
     for pk in StripeEvent.objects.filter(state="waiting").values_list("pk", flat=True):
         webhooks.handle(pk, through=asked_here)
     assert state_of(account) == "ready"
+
+
+@pytest.mark.parametrize("kind", ["account.updated", "capability.updated", "account.application.deauthorized"])
+def test_what_is_told_of_a_connected_account_has_it_looked_at(stripe, kind):
+    account = asked.account(stripe)
+    stripe.restrict(account.provider_id, "rejected_fraud")
+    stripe.webhooks.told.clear()  # of which only this is told
+    stripe.tell_in_v1(kind, account.provider_id)
+    assert stripe.deliver() == [204]
+    act()
+    assert state_of(account) == "restricted"
+    event = StripeEvent.objects.get(type=kind)
+    assert (event.state, event.payload["account"]) == ("done", account.provider_id)
+    assert "private" not in json.dumps(event.payload)
+
+
+def test_who_is_paid_at_one_place_is_kin_as_soon_as_it_is_told_of(stripe):
+    wes, sue = (profiles.of(make.user(name)) for name in ("wes", "sue"))
+    own, other = asked.account(stripe, wes.user, identity="bank-1"), asked.account(stripe, sue.user, identity="bank-2")
+    stripe.deliver()
+    act()
+    assert state_of(own) == state_of(other) == "ready"
+    stripe.move_bank(other.provider_id, "bank-1")
+    assert stripe.deliver() == [204]
+    act()
+    for account in (own, other):
+        account.refresh_from_db()
+    assert own.identity == other.identity != ""
+    queued = [one.task for one in OrmQ.objects.order_by("pk")]
+    for task in [task for task in queued if task["func"] == "tasks.jobs.relate"]:
+        jobs.relate(*task["args"])
+    wes.refresh_from_db()
+    sue.refresh_from_db()
+    assert (wes.kin, sue.kin) == ([sue.user_id], [wes.user_id])
 
 
 def test_an_account_closed_at_the_provider_is_closed(stripe):

@@ -8,7 +8,7 @@ from django.db import connection, transaction
 from django.db.models import F
 
 from marketplace.core import clock
-from payments import holds, ledger, payout_accounts, payouts, schedules
+from payments import holds, ledger, payout_accounts, payouts, reviews, schedules
 from payments.gateway import AccountState
 from payments.gateway.sandbox import Sandbox
 from payments.holds import PayoutHeld
@@ -245,6 +245,47 @@ def test_control_sweepers_that_lock_nothing_and_name_no_period_pay_it_twice():
 
     race(naive, naive)
     assert Payout.objects.count() == 2
+
+
+# People who are paid at one place
+
+
+@pytest.fixture
+def same_place(settings):
+    """Four people who earned 4 units each and are paid at one place, which is sent 10 a day before somebody looks."""
+    settings.MODE = "test"
+    settings.PAYOUTS_A_DAY_MOST_MICROS = 10 * UNIT
+    ledger.account("in_transit", currency="USD", mode="test")  # or whoever makes it first holds up the others
+    people = [make.user(f"worker{n}") for n in range(4)]
+    for user in people:
+        made.owed(user, 4 * UNIT)
+        made.paid_to(user, identity="bank-1")
+    return people
+
+
+def _asked_at_once(people):
+    ended = race(*[lambda u=user: payouts.request(u) for user in people])
+    assert not [one for one in ended if not isinstance(one, Payout)], ended
+    return sorted(str(one.state) for one in ended)
+
+
+def test_people_paid_at_one_place_who_ask_at_once_are_counted_together(same_place):
+    assert _asked_at_once(same_place) == ["requested", "requested", "review", "review"]
+    assert made.audit() == []
+
+
+def test_control_counting_a_place_without_its_turn_lets_all_of_them_pass(same_place, monkeypatch):
+    all_have_counted, count = Barrier(len(same_place)), reviews._in_a_day
+    monkeypatch.setattr(reviews, "_lock_same_place", lambda user, mode: [one.pk for one in same_place])
+    monkeypatch.setattr(holds, "lock", lambda user, *others: None)  # all payouts wait for each other there, for now
+
+    def together(*some):
+        because = count(*some)
+        all_have_counted.wait(PATIENCE_S)
+        return because
+
+    monkeypatch.setattr(reviews, "_in_a_day", together)
+    assert _asked_at_once(same_place) == ["requested"] * 4
 
 
 # Where people are paid

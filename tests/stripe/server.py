@@ -247,6 +247,21 @@ class Fake:
             row.update(closed=True, _transfers="restricted", _why="restricted_other", _wanted=[])
             self.books.emit("v2.core.account.closed", row)
 
+    def move_bank(self, account: str, bank: str) -> None:
+        """A person gives another bank account: v1 tells of it, for what is paid to is a v1 object."""
+        with self.lock:
+            row = self.endpoints.accounts[account]
+            row["_bank"] = bank
+            place = {"id": f"ba_{account[5:]}", "object": "bank_account", "account": account, "last4": "6789"}
+            self.webhooks.emit("account.external_account.updated", place, account)
+
+    def tell_in_v1(self, kind: str, account: str) -> None:
+        """What Connect's own webhook says of an account; the object is the account, or something of it."""
+        id_ = {"account.updated": account, "capability.updated": "transfers"}.get(kind, "ca_of_the_platform")
+        with self.lock:
+            row = {"id": id_, "object": kind.split(".")[-2], "email": "private@example.org"}
+            self.webhooks.emit(kind, row, account)
+
     def accounts(self) -> list[str]:
         return list(self.endpoints.accounts)
 

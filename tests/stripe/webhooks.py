@@ -39,8 +39,11 @@ class Webhooks:
     told: list[Told] = field(default_factory=list)
     _wake: threading.Event = field(default_factory=threading.Event)
 
-    def emit(self, kind: str, row: dict[str, Any]) -> None:
-        """Tell of an object as it is now: a snapshot, or for the v2 types a thin note that names it."""
+    def emit(self, kind: str, row: dict[str, Any], account: str = "") -> None:
+        """Tell of an object as it is now: a snapshot, or for the v2 types a thin note that names it.
+
+        account  whose object it is, where it is a connected account's
+        """
         event_id = new("evt")
         said: dict[str, Any]
         if kind.startswith("v2."):
@@ -70,6 +73,8 @@ class Webhooks:
                 "request": {"id": None, "idempotency_key": None},
                 "type": kind,
             }
+            if account:
+                said["account"] = account
         self.told.append(Told(event_id, kind, json.dumps(said, indent=2)))
         self._wake.set()
 
