@@ -28,6 +28,11 @@ def test_every_promise_is_kept_by_something_and_proved_by_a_test():
         assert all("`" in cell for cell in row[1:]), row
 
 
+def test_every_promise_is_made_once():
+    promises = [row[0] for row in ROWS]
+    assert sorted(promises) == sorted(set(promises))
+
+
 @pytest.mark.parametrize("test", quoted(2))
 def test_every_named_test_is_there(test):
     path, _, name = test.partition("::")
