@@ -316,16 +316,22 @@ def trusts_old_keys() -> None:
 
 
 def credits_each_message() -> None:
+    from marketplace.core import clock
     from payments import ledger, prepayments
-    from payments.models import Prepayment
-
-    real = prepayments.settle_paid
+    from payments.models import Entry, Prepayment
 
     def settle_paid(prepayment_pk: int, charge_id: str) -> Prepayment:
-        row = real(prepayment_pk, charge_id)
-        own = ledger.account("prepaid", organisation=row.organisation, currency=row.currency, mode=row.mode)
-        outside = ledger.account("outside", currency=row.currency, mode=row.mode)
-        ledger.post("prepayment", f"again:{secrets.token_hex(8)}", (outside, own, row.amount_micros))
+        row = Prepayment.objects.get(pk=prepayment_pk)
+        if row.state != "paid":
+            time.sleep(WINDOW_S)
+            own = ledger.account("prepaid", organisation=row.organisation, currency=row.currency, mode=row.mode)
+            outside, at = ledger.account("outside", currency=row.currency, mode=row.mode), clock.now()
+            paid = {"state": "paid", "charge_id": charge_id, "paid_at": at, "payable_from": at, "pay_url": ""}
+            Prepayment.objects.filter(pk=row.pk).update(**paid)
+            key = f"prepayment:{row.pk}"
+            if Entry.objects.filter(key=key).exists():
+                key = f"naive:{secrets.token_hex(8)}"
+            ledger.post("prepayment", key, (outside, own, row.amount_micros))
         return row
 
     prepayments.settle_paid = settle_paid

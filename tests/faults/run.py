@@ -22,7 +22,7 @@ FAULTS = [
         "F2", "server killed around a submit", crashes.server_killed_around_a_submit, 6, 2, 1,
         "submits_in_two_transactions",
     ),
-    Fault("F3", "killed around a payout", providers.lives("deaths"), 100, 2, 2, "keys_anew"),
+    Fault("F3", "killed around a payout", providers.lives("deaths"), 100, 2, 6, "keys_anew"),
     Fault(
         "F4", "PostgreSQL restarted under load", crashes.database_restarted, 5, 1, 2,
         also_off=["ALTER DATABASE {} SET synchronous_commit = off"],
