@@ -55,10 +55,12 @@ class Paid:
     waits: bool  # what is earned is pending
     is_old: bool = False  # it has stood for as long as others would have to wait
     disputed: str = ""  # "", open, won, lost
+    refunded_micros: int = 0
 
     @property
-    def is_taken_back(self) -> bool:
-        return self.disputed in ("open", "lost")
+    def is_whole(self) -> bool:
+        """Whether none of it went back."""
+        return self.disputed not in ("open", "lost") and not self.refunded_micros
 
 
 @dataclass
@@ -91,7 +93,7 @@ class Books:
     def credit(self, prepayment: int) -> None:
         """It came; who is proven by one that stood long enough waits no more."""
         micros = self.asked.pop(prepayment)
-        is_proven = any(one.is_old and not one.is_taken_back for one in self.paid.values())
+        is_proven = any(one.is_old and one.is_whole for one in self.paid.values())
         self.paid[prepayment] = Paid(prepayment, micros, not is_proven)
         self.move("outside", "prepaid", micros)
 

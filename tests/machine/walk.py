@@ -122,7 +122,7 @@ class Walk(RuleBasedStateMachine):
         self.batches: set[int] = set()
         self.books = Books()
         self.is_frozen, self.uncovered = False, dict[str, int]()  # of each dispute, what we lose
-        self.out: dict[str, dict[int, int]] = {"payouts": {}, "refunds": {}}  # that were sent and did not come back
+        self.out: dict[str, list[int]] = {"payouts": [], "refunds": []}  # that were sent and did not come back
         self.before = self._shared()
 
     @initialize(cents=st.integers(0, 500))
@@ -363,23 +363,25 @@ class Walk(RuleBasedStateMachine):
         to = "outside" if says == "pays" else f"earnings:{payout.user_id}"
         self.books.move("in_transit", to, payout.amount_micros)
         if says == "pays":
-            self.out["payouts"][payout.pk] = payout.amount_micros
+            self.out["payouts"].append(payout.pk)
 
-    @when(lambda walk: walk.left("payouts"), which=picks)
+    @when(lambda walk: walk.out["payouts"], which=picks)
     def come_back(self, which: int) -> None:
         """The bank that was paid sends it back; told twice, it is earned again once."""
-        payout = one_of(self.left("payouts"), which)
+        payout = Payout.objects.get(pk=one_of(self.out["payouts"], which))
         for _ in range(2):
-            payouts.came_back(f"tr_{payout}", "closed")
-        self.books.move("outside", f"earnings:{Payout.objects.get(pk=payout).user_id}", self.out["payouts"].pop(payout))
+            payouts.came_back(payout.provider_id, "closed")
+        self.out["payouts"].remove(payout.pk)
+        self.books.move("outside", f"earnings:{payout.user_id}", payout.amount_micros)
 
-    @when(lambda walk: walk.left("refunds"), which=picks)
+    @when(lambda walk: walk.out["refunds"], which=picks)
     def fail_refund(self, which: int) -> None:
         """It had been sent, and comes back; what was said before and arrives now changes nothing."""
-        refund = one_of(self.left("refunds"), which)
+        refund = one_of(self.out["refunds"], which)
         for state in ("failed", "succeeded", "failed"):
             refunds.settle(f"re_{refund}", state, refund_pk=refund)
-        self.books.move("outside", "prepaid", self.out["refunds"].pop(refund))
+        self.out["refunds"].remove(refund)
+        self.back("outside", Refund.objects.get(pk=refund))
 
     @when(
         lambda walk: walk.books.at["prepaid"] >= CENT and not walk.is_frozen, cents=st.integers(1, 300), says=outcomes
@@ -389,6 +391,7 @@ class Walk(RuleBasedStateMachine):
         with self.refused_if(cents * CENT > min(self.books.at["prepaid"], self.refundable()) and DomainError):
             for refund in refunds.request(self.home, self.rita, cents * CENT, "USD"):
                 self.books.move("prepaid", "refunding", refund.amount_micros)
+                self.books.paid[refund.prepayment_id].refunded_micros += refund.amount_micros
                 if refund.state == Refund.State.REQUESTED:
                     self.send_refund(refund, says)
 
@@ -400,7 +403,7 @@ class Walk(RuleBasedStateMachine):
             self.send_refund(refund, says)
         elif says == "refuses":
             refunds.decline(refund, self.ada, "No.")
-            self.books.move("refunding", "prepaid", refund.amount_micros)
+            self.back("refunding", refund)
         else:
             refunds.sign(refunds.propose(refund, self.ada), self.bob)
             self.books.move("refunding", "outside", refund.amount_micros)
@@ -410,9 +413,16 @@ class Walk(RuleBasedStateMachine):
             refunds.send(refund.pk, through=Scripted(says))
         except TimeoutError:
             return
-        self.books.move("refunding", "outside" if says == "pays" else "prepaid", refund.amount_micros)
         if says == "pays":
-            self.out["refunds"][refund.pk] = refund.amount_micros
+            self.books.move("refunding", "outside", refund.amount_micros)
+            self.out["refunds"].append(refund.pk)
+        else:
+            self.back("refunding", refund)
+
+    def back(self, place: str, refund: Refund) -> None:
+        """It is prepaid again."""
+        self.books.move(place, "prepaid", refund.amount_micros)
+        self.books.paid[refund.prepayment_id].refunded_micros -= refund.amount_micros
 
     # What banks take back
 
@@ -515,9 +525,6 @@ class Walk(RuleBasedStateMachine):
 
     def undisputed(self) -> list[Paid]:
         return [one for one in self.books.paid.values() if not one.disputed]
-
-    def left(self, kind: str) -> list[int]:
-        return list(self.out[kind])
 
     def disputed(self) -> list[Dispute]:
         if all(one.disputed != "open" for one in self.books.paid.values()):
