@@ -20,7 +20,7 @@ def main() -> None:
     parser.add_argument("--trouble", help="live instead of walking")
     parser.add_argument("--lives", type=int, default=1, help="each drawn by the next seed")
     options = parser.parse_args()
-    os.environ |= {"PAYOUT_LEAST_MICROS": "10000", "PAY_FLOORS": "*=0USD"}  # its books know no top-ups
+    os.environ |= {"PAYOUT_LEAST_MICROS": "10000", "PAY_FLOORS": "*=0USD"}  # the floor is that of its project
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
     django.setup()
     sys.exit(lives(options) if options.trouble else walks(options))

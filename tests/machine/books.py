@@ -1,10 +1,12 @@
 """The model: where every micro should be, and what each answer may still come to cost."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 
 PRICE_MICROS, FEE_MICROS, FEE_BP = 70_007, 7_000, 1_000  # a price whose fee is rounded down
 EACH_MICROS = PRICE_MICROS + FEE_MICROS
+FLOOR_MICROS, TOP_UP_PERCENT = 36_000_000, 50  # an hour; of the prices, what is added without asking
+PROPOSED_LEAST_MICROS = 10_000
 
 
 @dataclass
@@ -64,6 +66,33 @@ class Paid:
 
 
 @dataclass
+class Sheet:
+    """The time one worker gave to one batch, and what it paid."""
+
+    answers: int = 0
+    seconds: int = 0
+    paid: int = 0
+    paid_micros: int = 0
+    topped_micros: int = 0
+    granted_micros: int = 0
+    declined_micros: int = 0
+    proposed_micros: int = 0  # that waits for a person
+
+    @property
+    def missing_micros(self) -> int:
+        """To the floor, for the time of the answers that were paid."""
+        if not self.paid or not self.answers:
+            return 0
+        seconds = self.seconds * min(self.paid, self.answers) // self.answers
+        return max(0, -(-FLOOR_MICROS * seconds // 3600) - self.paid_micros - self.topped_micros)
+
+    def unasked_micros(self, line_micros: int) -> int:
+        """Of what is missing, what is added without asking, out of what is left of the line."""
+        cap = self.paid_micros * TOP_UP_PERCENT // 100 - (self.topped_micros - self.granted_micros)
+        return max(0, min(self.missing_micros, cap, line_micros))
+
+
+@dataclass
 class Books:
     """Double entry in a dictionary: what is moved leaves one place and comes to another."""
 
@@ -72,6 +101,8 @@ class Books:
     closed: set[int] = field(default_factory=set)
     asked: dict[int, int] = field(default_factory=dict)  # prepayments that did not come yet
     paid: dict[int, Paid] = field(default_factory=dict)
+    sheets: dict[tuple[int, int], Sheet] = field(default_factory=lambda: defaultdict(Sheet))  # by batch and worker
+    lines: dict[int, int] = field(default_factory=dict)  # what each batch has left for top-ups
 
     def move(self, debit: str, credit: str, micros: int) -> None:
         self.at[debit] -= micros
@@ -89,6 +120,8 @@ class Books:
             if piece.state in ("accepted", "excluded") and not piece.is_settled:
                 piece.is_settled = True
                 self.earn(piece.batch, piece.worker, piece.price_micros, piece.fee_micros)
+                sheet = self.sheets[piece.batch, piece.worker]
+                sheet.paid, sheet.paid_micros = sheet.paid + 1, sheet.paid_micros + piece.price_micros
 
     def credit(self, prepayment: int) -> None:
         """It came; who is proven by one that stood long enough waits no more."""
@@ -101,6 +134,17 @@ class Books:
         waits = any(one.waits for one in self.paid.values())
         self.move(f"reserve:{batch}", f"{'pending' if waits else 'earnings'}:{worker}", micros)
         self.move(f"reserve:{batch}", "fees", fee_micros)
+
+    def top_up(self, batch: int) -> None:
+        """Add what is missing to the floor, worker by worker, and propose the rest."""
+        for (of, worker), sheet in sorted(self.sheets.items()):
+            if of == batch:
+                added = sheet.unasked_micros(self.lines[batch])
+                rest = sheet.missing_micros - added - sheet.declined_micros
+                sheet.proposed_micros = rest if rest >= PROPOSED_LEAST_MICROS else 0
+                sheet.topped_micros += added
+                self.lines[batch] -= added
+                self.earn(batch, worker, added, 0)
 
     def mature(self) -> None:
         """What is pending may be paid out, but while a bank decides."""
@@ -115,9 +159,13 @@ class Books:
             self.move("prepaid", f"reserve:{piece.batch}", taken)
         if piece.withheld_micros:
             self.earn(piece.batch, piece.worker, piece.withheld_micros, piece.rest_micros - piece.withheld_micros)
+            self.sheets[piece.batch, piece.worker].paid_micros += piece.withheld_micros
         piece.state, piece.appeal, piece.is_final, piece.withheld_micros = "accepted", "", False, 0
 
     def give_back_rest(self) -> None:
-        """Return what closed batches can no longer come to owe."""
+        """Return what closed batches can no longer come to owe, and of those that owe nothing the line of top-ups."""
         for batch in self.closed:
-            self.move(f"reserve:{batch}", "prepaid", self.at[f"reserve:{batch}"] - self.owed_micros(batch))
+            owed = self.owed_micros(batch)
+            self.lines[batch] = self.lines[batch] if owed else 0
+            kept = owed + self.lines[batch]
+            self.move(f"reserve:{batch}", "prepaid", self.at[f"reserve:{batch}"] - kept)

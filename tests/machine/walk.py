@@ -16,16 +16,26 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from marketplace import accounts
 from marketplace.core import clock
-from marketplace.core.errors import DomainError, Forbidden, IllegalMove, InsufficientFunds
+from marketplace.core.errors import Conflict, DomainError, Forbidden, IllegalMove, InsufficientFunds
 from marketplace.models import Mode
 from payments import disputes, maturities, payouts, prepayments, refunds
 from payments.gateway import Refused
 from payments.gateway.sandbox import Sandbox
 from payments.models import Account, Dispute, Payout, Prepayment, Refund
-from tasks import appeals, assignments, audit, batches, bonuses, budgets, decisions, earning, settlement
-from tasks.models import Answer, Appeal, Assignment, Batch, Decision
+from tasks import appeals, assignments, audit, batches, bonuses, budgets, decisions, earning, fair_pay, settlement
+from tasks.models import Answer, Appeal, Assignment, Batch, Decision, PayFigures, TimeSheet, TopUpProposal
 from tests import make
-from tests.machine.books import EACH_MICROS, FEE_BP, PRICE_MICROS, Books, Paid, Piece
+from tests.machine.books import (
+    EACH_MICROS,
+    FEE_BP,
+    FLOOR_MICROS,
+    PRICE_MICROS,
+    TOP_UP_PERCENT,
+    Books,
+    Paid,
+    Piece,
+    Sheet,
+)
 from tests.payments import made
 from tests.tasks import work
 from workers.models import Worker
@@ -37,10 +47,13 @@ CENT = 10_000
 AUDITED_EVERY = 500  # steps
 HELD_DAYS = 7  # what a new organisation pays
 BALANCE = F("credits_micros") - F("debits_micros")
+LINE_MICROS = ITEMS * REDUNDANCY * PRICE_MICROS * TOP_UP_PERCENT // 100  # of a batch, for top-ups
+MEASURED = {"workers": 5, "median_micros": 0, "task_s": 1e6}  # figures by which all are under the floor
 TAKEN_OUT = {"reject": "rejected", "exclude": "excluded"}
 TERMS = {
     **{"price_micros": PRICE_MICROS, "redundancy_min": REDUNDANCY, "redundancy_max": REDUNDANCY, "page_size": PAGE},
     **{"gold_share": 0.0, "practice_size": 0, "accept_after_s": 3600},
+    **{"pay_floor_micros": FLOOR_MICROS, "top_up_most_percent": TOP_UP_PERCENT},
 }
 picks = st.integers(0, 10_000)
 outcomes = st.sampled_from(["pays", "pays", "refuses", "silent"])
@@ -180,10 +193,11 @@ class Walk(RuleBasedStateMachine):
 
     @when(lambda walk: len(walk.running()) < 3)
     def publish(self) -> None:
-        cost = ITEMS * REDUNDANCY * EACH_MICROS
+        cost = ITEMS * REDUNDANCY * EACH_MICROS + LINE_MICROS
         with self.refused_if(self.books.at["prepaid"] < cost and InsufficientFunds):  # also while it is frozen
             batch = work.publish(self.project, self.data)
             self.batches.add(batch.pk)
+            self.books.lines[batch.pk] = LINE_MICROS
             self.books.move("prepaid", f"reserve:{batch.pk}", cost)
 
     @when(lambda walk: walk.idle() and walk.running() and not walk.is_frozen)
@@ -197,11 +211,19 @@ class Walk(RuleBasedStateMachine):
                 self.books.pieces[pk] = Piece(pk, lease.batch_id, worker.user_id, lease.pk)
             return
 
-    @when(lambda walk: walk.pieces("leased"), which=picks, animal=st.sampled_from(["cat", "dog"]))
-    def submit(self, which: int, animal: str) -> None:
+    @when(
+        lambda walk: walk.pieces("leased"),
+        which=picks,
+        animal=st.sampled_from(["cat", "dog"]),
+        seconds=st.integers(0, 60),
+    )
+    def submit(self, which: int, animal: str, seconds: int) -> None:
         lease = self.leased(which)
         work.answer(lease, default=animal)
+        Assignment.objects.filter(pk=lease.pk).update(active_s=seconds)
         self.become("submitted", lease)
+        sheet = self.books.sheets[lease.batch_id, lease.worker.user_id]
+        sheet.answers, sheet.seconds = sheet.answers + lease.answers.count(), sheet.seconds + seconds
 
     @when(lambda walk: walk.pieces("leased"), which=picks, ends=st.sampled_from(["returned", "expired"]))
     def end_lease(self, which: int, ends: str) -> None:
@@ -324,12 +346,47 @@ class Walk(RuleBasedStateMachine):
                 pass
         self.books.settle()
 
+    @when(lambda walk: any(sheet.missing_micros for sheet in walk.books.sheets.values()))
+    def top_up(self) -> None:
+        """Hold everybody's pay against the floor, as the sweeps do; what an hour pays, other tests measure."""
+        while fair_pay.note_pages():
+            pass
+        PayFigures.objects.update_or_create(project=self.project, defaults={**MEASURED, "made_at": clock.now()})
+        TimeSheet.objects.filter(project=self.project).update(is_new=False)
+        for pk in sorted(self.batches):
+            Batch.objects.filter(pk=pk).update(top_up_at=clock.now(), top_up_after=0)
+            while fair_pay.top_up(pk):
+                pass
+            self.books.top_up(pk)
+
+    @when(lambda walk: walk.proposed(), which=picks)
+    def grant_top_up(self, which: int) -> None:
+        """As far as it is missing still."""
+        (batch, user), sheet = one_of(self.proposed(), which)
+        amount = min(sheet.proposed_micros, sheet.missing_micros - sheet.declined_micros)
+        is_short = amount > self.books.at["prepaid"] and InsufficientFunds
+        with self.refused_if(Forbidden if self.is_frozen else Conflict if amount <= 0 else is_short):
+            fair_pay.grant(self.proposal(batch, user), self.rita)
+            sheet.proposed_micros = 0
+            sheet.topped_micros, sheet.granted_micros = sheet.topped_micros + amount, sheet.granted_micros + amount
+            self.books.move("prepaid", f"reserve:{batch}", amount)
+            self.books.earn(batch, user, amount, 0)
+
+    @when(lambda walk: walk.proposed(), which=picks)
+    def decline_top_up(self, which: int) -> None:
+        (batch, user), sheet = one_of(self.proposed(), which)
+        fair_pay.decline(self.proposal(batch, user), self.rita, "They idled.")
+        left = sheet.missing_micros - sheet.unasked_micros(self.books.lines[batch]) - sheet.declined_micros
+        sheet.declined_micros += max(0, min(sheet.proposed_micros, left))
+        sheet.proposed_micros = 0
+
     @when(lambda walk: len(walk.running()) > 1, which=picks)
     def close(self, which: int) -> None:
         self.end(one_of(self.running(), which))
 
     @when(lambda walk: walk.books.closed)
     def return_rest(self) -> None:
+        self.top_up()  # a last look; what is owed still keeps what may be added to it
         for pk in self.books.closed:
             while batches.return_rest(pk):
                 pass
@@ -543,6 +600,12 @@ class Walk(RuleBasedStateMachine):
 
     def pieces(self, *states: str) -> list[Piece]:
         return [piece for piece in self.books.pieces.values() if piece.state in states]
+
+    def proposed(self) -> list[tuple[tuple[int, int], Sheet]]:
+        return [(of, sheet) for of, sheet in sorted(self.books.sheets.items()) if sheet.proposed_micros]
+
+    def proposal(self, batch: int, user: int) -> TopUpProposal:
+        return TopUpProposal.objects.get(batch=batch, worker__user=user, state=TopUpProposal.State.OPEN)
 
     def contestable(self) -> list[Piece]:
         return [piece for piece in self.pieces("rejected", "excluded") if not (piece.appeal or piece.is_final)]
