@@ -21,18 +21,19 @@ def main() -> None:
     parser.add_argument("--lives", type=int, default=1, help="each drawn by the next seed")
     options = parser.parse_args()
     os.environ |= {"PAYOUT_LEAST_MICROS": "10000", "PAY_FLOORS": "*=0USD"}  # the floor is that of its project
+    os.environ.setdefault("PGOPTIONS", "-c synchronous_commit=off")  # the database is not killed here
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "marketplace.settings")
     django.setup()
+    from django.conf import settings
+
+    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     sys.exit(lives(options) if options.trouble else walks(options))
 
 
 def lives(options: argparse.Namespace) -> int:
     """Live until one ends wrong; 1: one did."""
-    from django.conf import settings
-
     from tests.machine.life import live
 
-    settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     for seed in range(options.seed, options.seed + options.lives):
         print(f"seed {seed}", flush=True)
         try:
