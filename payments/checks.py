@@ -147,8 +147,12 @@ CHECKS = {
             SELECT coalesce(sum(back.amount_micros), 0) AS moved FROM payments_entry reversal
             JOIN payments_transfer back ON back.entry_id = reversal.id
             WHERE reversal.id = correction.reversal_id AND reversal.key = 'reversal:' || correction.entry_id
-              AND EXISTS (SELECT 1 FROM payments_transfer forth WHERE forth.entry_id = correction.entry_id
-                          AND (forth.debit_id, forth.credit_id) = (back.credit_id, back.debit_id))) row
+              AND EXISTS (SELECT 1 FROM payments_transfer forth
+                          JOIN payments_account source ON source.id = forth.debit_id
+                          JOIN payments_account given ON given.id = back.credit_id
+                          WHERE forth.entry_id = correction.entry_id AND forth.credit_id = back.debit_id
+                            AND (forth.debit_id = given.id  -- or a fee, into what is prepaid
+                                 OR given.kind = 'prepaid' AND given.organisation_id = source.organisation_id))) row
         WHERE moved <> CASE state WHEN 'posted' THEN amount_micros ELSE 0 END
         ORDER BY correction.id""",
     "entry {id} ({key}) reverses another without a correction that was posted": """

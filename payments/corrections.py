@@ -1,4 +1,8 @@
-"""Corrections: an entry is reversed wholly and once, by one admin up to a limit, and by two people above it."""
+"""Corrections: an entry is reversed wholly and once, by one admin up to a limit, and by two people above it.
+
+Of what was settled to workers only the operator's fee goes back, into what the organisation has prepaid; its next
+document is a credit note.
+"""
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
@@ -20,6 +24,9 @@ OWN_WAY = {  # what stands in the others, or rests on a row, goes back by the ve
     Kind.IN_TRANSIT: "a payout fails or is taken back",
     Kind.REFUNDING: "a refund fails or is declined",
 }
+
+
+NEVER = "what was settled to a worker is never taken back; a hold delays a payout, and fraud is a loss of ours"
 
 
 class NotReversible(Conflict):
@@ -96,8 +103,8 @@ def reversible(entry: Entry) -> str:
     if not touched:
         return "it moved nothing"
     paid = {Kind.EARNINGS, Kind.PENDING}
-    if Transfer.objects.filter(entry=entry, credit__kind__in=paid).exists():
-        return "what was settled to a worker is never taken back; a hold delays a payout, and fraud is a loss of ours"
+    if _has_paid(entry) and not (touched & {Kind.OUTSIDE, Kind.IN_TRANSIT}):
+        return "" if Kind.FEES in touched else NEVER
     if touched & paid:
         return "what leaves the earnings comes back by the payout itself"
     if ways := [way for kind, way in OWN_WAY.items() if kind in touched]:
@@ -113,8 +120,22 @@ def _back(entry: Entry) -> list[Move]:
     """The transfers of an entry the other way round."""
     if why := reversible(entry):
         raise NotReversible(why)
-    rows = entry.transfers.select_related("debit", "credit").order_by("pk")
+    rows = entry.transfers.select_related("debit__organisation", "credit").order_by("pk")
+    if _has_paid(entry):
+        fees = rows.filter(credit__kind=Kind.FEES)
+        return [(row.credit, _prepaid(row.debit), row.amount_micros) for row in fees]
     return [(row.credit, row.debit, row.amount_micros) for row in rows]
+
+
+def _has_paid(entry: Entry) -> bool:
+    """Whether it credited somebody for work."""
+    return Transfer.objects.filter(entry=entry, credit__kind__in=[Kind.EARNINGS, Kind.PENDING]).exists()
+
+
+def _prepaid(reserve: Account) -> Account:
+    """What its organisation has prepaid."""
+    home = reserve.organisation
+    return ledger.account(Kind.PREPAID, organisation=home, currency=reserve.currency, mode=reserve.mode)
 
 
 def _post(correction: Correction, by: User) -> None:

@@ -102,8 +102,8 @@ class EntryAdmin(LedgerAdmin):
     def reverse_entry(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Ask why an entry is to be reversed, and reverse it, or propose to."""
         entry = get_object_or_404(Entry, pk=pk)
-        words = (
-            corrections.reversible(entry) or "All it moved goes back; above the limit when a second admin has signed."
+        words = corrections.reversible(entry) or (
+            "All it moved goes back; where workers were paid, the fee alone. Above the limit, another admin signs."
         )
         return ask_reason(
             self, request, [entry], partial(_reverse, by=cast(User, request.user)),

@@ -134,6 +134,18 @@ def _reserve_with_rest():
     return "batch:77", UNIT, "answers"
 
 
+def test_of_settled_pay_the_fee_alone_goes_back_into_what_is_prepaid(ada, wes):
+    reserve = made.reserve(5 * UNIT)
+    entry = ledger.post_settlement("settle:1:1", reserve.account, {wes.pk: 3 * UNIT}, UNIT)
+    prepaid = ledger.account("prepaid", organisation=reserve.project.organisation, **USD)
+    before = balance(prepaid)
+    done = corrections.propose(entry, ada, "It was late.")
+    assert (done.state, done.amount_micros, balance(prepaid)) == ("posted", UNIT, before + UNIT)
+    assert balance(ledger.account("earnings", user=wes, **USD)) == 3 * UNIT
+    with pytest.raises(corrections.AlreadyCorrected):
+        corrections.propose(entry, ada, "Again.")
+
+
 def test_a_reversal_is_an_entry_like_others_and_can_be_reversed(ada):
     entry, prepaid, fees = charged()
     undone = corrections.propose(entry, ada, "Wrong.")

@@ -7,7 +7,7 @@ from django.db import DatabaseError, connection, transaction
 
 from marketplace import accounts
 from marketplace.core import clock, taxes
-from payments import billing, invoices, ledger, reserves
+from payments import billing, corrections, invoices, ledger, reserves
 from payments.models import BilledTo, BillingDetails, Invoice, InvoiceLine, Month, Series
 from tests import make
 from tests.payments import made
@@ -126,6 +126,18 @@ def test_how_it_was_paid_stands_beside_it(lab):
         "Prepayment": 1_220, "Refund": -400, "Refund that came back": 100, "Taken back by the payer's bank": -50,
         "Kept for what the payer's bank took back": -30,
     }  # fmt: skip
+
+
+def test_a_fee_that_an_admin_gives_back_is_a_credit_note(lab, ada):
+    entry = spend(lab, at("2026-09-10"), 1, 1_000_000, 100_000)
+    corrections.propose(entry, ada, "It was late.")
+    counted(clock.now() + timedelta(days=62))
+    while invoices.issue():
+        pass
+    invoice, note = Invoice.objects.order_by("pk")
+    line = note.lines.get()
+    assert (note.kind, note.total_micros, line.what, line.corrects) == ("credit_note", 100_000, "fee", invoice)
+    assert made.audit() == []
 
 
 def test_what_is_given_back_later_is_a_credit_note_over_the_invoice_of_that_batch(lab):
