@@ -100,11 +100,11 @@ def transfers(account: Account, before: int | None = None, most: int = 50) -> li
     return Moves([account.pk], below=ALL if before is None else before)[:most]
 
 
-def earned(user: User, *without: str) -> Moves:
-    """What was credited to this person, but by entries of these kinds; what matured was credited before."""
+def earned(user: User) -> Moves:
+    """What was credited to this person; what matured was credited before."""
     own = user.accounts.filter(kind__in=OWED).values_list("pk", flat=True)
     related = ("entry", "credit", "debit__reserve__project")
-    return Moves(list(own), ("credit",), related, without=("maturity", *without))
+    return Moves(list(own), ("credit",), related, with_own=False)
 
 
 def of_organisation(organisation: Organisation) -> list[Balance]:

@@ -20,10 +20,10 @@ ORDER BY id {order} LIMIT %(most)s
 SIDE = """
 (SELECT id FROM payments_transfer
     WHERE ({side}_id, id) > (account.of, %(above)s) AND ({side}_id, id) < (account.of, %(below)s)
-    AND created_at >= %(begin)s AND created_at < %(end)s {without}
+    AND created_at >= %(begin)s AND created_at < %(end)s {only}
     ORDER BY {side}_id {order}, id {order} LIMIT %(most)s)
 """
-WITHOUT = "AND NOT EXISTS (SELECT 1 FROM payments_entry e WHERE e.id = entry_id AND e.kind = ANY(%(without)s))"
+FROM_OTHERS = "AND {other}_id <> ALL(%(accounts)s)"
 ALL = 2**63 - 1
 LONG_AGO, NEVER = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 Side = Literal["debit", "credit"]
@@ -40,7 +40,7 @@ class Moves:
     below: int = ALL
     begin: datetime = LONG_AGO
     end: datetime = NEVER
-    without: tuple[str, ...] = ()  # kinds of entries that are left out
+    with_own: bool = True  # also what moved from one of these accounts to another
     key: str = "-pk"
 
     def filter(self, *, pk__gt: int = 0, pk__lt: int = ALL) -> "Moves":
@@ -52,14 +52,16 @@ class Moves:
     def __getitem__(self, page: slice) -> list[Transfer]:
         """The first so many."""
         order = "DESC" if self.key == "-pk" else "ASC"
-        without = WITHOUT if self.without else ""
-        sides = " UNION ALL ".join(SIDE.format(side=side, order=order, without=without) for side in self.sides)
+        sides = " UNION ALL ".join(self._side(side, order) for side in self.sides)
         values: dict[str, Any] = {
             **{"accounts": self.accounts, "above": self.above, "below": self.below},
             **{"begin": self.begin, "end": self.end, "most": page.stop},
-            "without": list(self.without),
         }
         with connection.cursor() as sql:
             sql.execute(KEYS.format(sides=sides, order=order), values)
             keys = [pk for (pk,) in sql.fetchall()]
         return list(Transfer.objects.filter(pk__in=keys).select_related(*self.related).order_by(self.key))
+
+    def _side(self, side: Side, order: str) -> str:
+        other = "debit" if side == "credit" else "credit"
+        return SIDE.format(side=side, order=order, only="" if self.with_own else FROM_OTHERS.format(other=other))

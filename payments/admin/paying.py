@@ -50,7 +50,7 @@ def _known_of(payout: Payout) -> dict[str, Any]:
         "payout": payout,
         "others": others[:SHOWN],
         "kin": kin[:SHOWN],
-        "earned": balances.earned(payout.user, *CAME_BACK)[:SHOWN],
+        "earned": [row for row in balances.earned(payout.user)[:SHOWN] if row.entry.kind not in CAME_BACK],
         "hold": holds.in_force(payout.user),
         "may": payout.mode == settings.MODE,
     }

@@ -48,7 +48,8 @@ AUDITED_EVERY = 500  # steps
 HELD_DAYS = 7  # what a new organisation pays
 BALANCE = F("credits_micros") - F("debits_micros")
 LINE_MICROS = ITEMS * REDUNDANCY * PRICE_MICROS * TOP_UP_PERCENT // 100  # of a batch, for top-ups
-MEASURED = {"workers": 5, "median_micros": 0, "task_s": 1e6}  # figures by which all are under the floor
+# Figures by which all are under the floor
+MEASURED = {"workers": 5, "median_micros": 0, "spread": [0] * 11, "task_s": 1e6}
 TAKEN_OUT = {"reject": "rejected", "exclude": "excluded"}
 TERMS = {
     **{"price_micros": PRICE_MICROS, "redundancy_min": REDUNDANCY, "redundancy_max": REDUNDANCY, "page_size": PAGE},

@@ -30,7 +30,7 @@ def answers() -> bool:
 
 def test_the_site_answers_and_ends_in_order(url: str, tmp_path: Path):
     with apart.started(url, tmp_path, "serve", f"--port={PORT}") as site:
-        apart.until(answers)
+        apart.until(answers, within_s=180)  # it makes its database first
         others = apart.below(site.pid)
         site.send_signal(signal.SIGTERM)
         assert site.wait(30) == 0

@@ -50,6 +50,5 @@ def test_only_one_side_and_only_a_span_of_time(accounts):
     assert keys(Moves([own.pk], begin=at("2026-10-04"), end=at("2026-10-06"))[:9]) == ["over", "in:4"]
 
 
-def test_kinds_that_are_left_out_are_not_there_and_do_not_shorten_a_page(wes, accounts):
+def test_what_moved_between_own_accounts_is_left_out_and_does_not_shorten_a_page(wes, accounts):
     assert keys(balances.earned(wes)[:3]) == ["in:4", "in:3", "in:2"]
-    assert keys(balances.earned(wes, "settlement")[:9]) == []

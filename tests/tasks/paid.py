@@ -69,7 +69,7 @@ def proposed(person: Worker, batch: Batch, amount_micros: int = 20_000) -> TopUp
     batch.refresh_from_db()
     given = {"answers": 10, "work_s": 600, "paid": 10, "paid_micros": FLOOR // 6 - amount_micros}
     TimeSheet.objects.filter(batch=batch, worker=person).update(**given)
-    told = {"workers": 5, "median_micros": 3_000_000, "task_s": 60, "made_at": clock.now()}
+    told = {"workers": 5, "median_micros": 3_000_000, "spread": [3_000_000] * 11, "task_s": 60, "made_at": clock.now()}
     figures, _ = PayFigures.objects.update_or_create(project_id=batch.project_id, defaults=told)
     known = top_ups._missing(batch, TimeSheet.objects.get(batch=batch, worker=person), figures, "*")
     assert known
