@@ -212,10 +212,10 @@ class Stage:
         finally:
             self.ground.commit_with("")
 
-    def python(self, module: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-        """A module of the tests, run to its end in this database."""
+    def python(self, module: str, *arguments: str, url: str = "") -> subprocess.CompletedProcess[str]:
+        """A module of the tests, run to its end in this database, or in another one."""
         command = [sys.executable, "-m", module, *arguments]
-        environment = {**os.environ, "DATABASE_URL": self.url, **self._environment(0)}
+        environment = {**os.environ, "DATABASE_URL": url or self.url, **self._environment(0)}
         return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
 
     def _start(self, shift_s: int, *arguments: str) -> subprocess.Popen[str]:
