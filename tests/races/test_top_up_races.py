@@ -22,12 +22,11 @@ pytestmark = pytest.mark.django_db(transaction=True)
 def ready(**terms):
     """A batch whose workers are all to be topped up at the next look."""
     batch, people = paid.published(**terms), paid.crowd()
-    for person in people:
-        paid.spend(person, batch, 600)
+    paid.slow(batch, people)
     work.sweep()
     jobs.note_time()
     jobs.update_pay()
-    Batch.objects.filter(pk=batch.pk).update(top_up_at=F("published_at"), top_up_after=0)
+    paid.call_for_top_ups(batch)
     return batch, people
 
 

@@ -39,6 +39,12 @@ def spend(person: Worker, batch: Batch, active_s: int) -> Assignment | None:
     return assignments.submit(lease, {n: {"animal": "cat"} for n in held}, active_s)
 
 
+def slow(batch: Batch, people: list[Worker], active_s: int = 600) -> None:
+    """Everybody does a page, in so many active seconds."""
+    for person in people:
+        spend(person, batch, active_s)
+
+
 def look(batch: Batch) -> None:
     """Everything the cluster does, with the pay of this batch held against the floor at once."""
     work.sweep()
@@ -51,6 +57,19 @@ def sweep() -> None:
     for step in (jobs.note_time, jobs.update_pay, jobs.top_up):
         while step():
             pass
+
+
+def call_for_top_ups(batch: Batch) -> None:
+    """Have the next look at this batch begin at its first worker, at once."""
+    Batch.objects.filter(pk=batch.pk).update(top_up_at=F("published_at"), top_up_after=0)
+
+
+def sheet(person: Worker, batch: Batch) -> TimeSheet:
+    return TimeSheet.objects.get(worker=person, batch=batch)
+
+
+def prepaid() -> int:
+    return sum(account.balance_micros for account in Account.objects.filter(kind="prepaid"))
 
 
 def earned(person: Worker) -> int:
@@ -71,7 +90,7 @@ def proposed(person: Worker, batch: Batch, amount_micros: int = 20_000) -> TopUp
     TimeSheet.objects.filter(batch=batch, worker=person).update(**given)
     told = {"workers": 5, "median_micros": 3_000_000, "spread": [3_000_000] * 11, "task_s": 60, "made_at": clock.now()}
     figures, _ = PayFigures.objects.update_or_create(project_id=batch.project_id, defaults=told)
-    known = top_ups._missing(batch, TimeSheet.objects.get(batch=batch, worker=person), figures, "*")
+    known = top_ups._missing(batch, sheet(person, batch), figures, "*")
     assert known
     facts = {**asdict(known), "amount_micros": amount_micros}
     about = {"worker": person, "batch": batch, "amount_micros": amount_micros, "facts": facts}

@@ -11,8 +11,7 @@ pytestmark = pytest.mark.django_db
 
 def topped(**terms):
     batch, people = paid.published(**terms), paid.crowd()
-    for person in people:
-        paid.spend(person, batch, 600)
+    paid.slow(batch, people)
     paid.look(batch)
     return batch, people
 
@@ -103,8 +102,7 @@ def test_the_project_page_says_that_proposals_wait(as_rita):
 
 def test_what_was_withheld_stands_in_the_computation(rita, as_rita):
     batch, people = paid.published(accept_after_s=3600), paid.crowd()
-    for person in people:
-        paid.spend(person, batch, 600)
+    paid.slow(batch, people)
     for answer in people[0].answers.select_related("batch", "task", "worker"):
         decisions.pay_part(answer, rita, "wrong", "No.", 50, refill=False)
     paid.look(batch)
