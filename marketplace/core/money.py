@@ -43,10 +43,15 @@ def unit_micros(currency: str) -> int:
     return MICROS // 10 ** DECIMALS[currency]
 
 
+def least_micros(currency: str) -> int:
+    """What every amount that is moved is a multiple of, in micros: the minor unit, and never less than hundredths."""
+    return max(unit_micros(currency), MICROS // 100)  # of thousandths, card networks want the last to be 0
+
+
 def whole_minor_units(amount_micros: int, currency: str) -> int:
-    """The part of an amount that can be moved, in micros: whole minor units, and never less than hundredths."""
-    unit = max(unit_micros(currency), MICROS // 100)  # of thousandths, card networks want the last to be 0
-    return amount_micros // unit * unit
+    """The part of an amount that can be moved, in micros."""
+    least = least_micros(currency)
+    return amount_micros // least * least
 
 
 def parse(text: str) -> int:

@@ -13,10 +13,9 @@ from marketplace.models import Project
 
 
 def link(request: HttpRequest, project: Project, missing_micros: int, currency: str) -> str:
-    """To the page for prepayments and back, with what is missing filled in, in whole minor units."""
-    unit = money.unit_micros(currency)
-    whole_micros = -(-missing_micros // unit) * unit
-    amount = money.show(whole_micros, currency).split()[0].replace(",", "")
+    """To the page for prepayments and back, with what is missing filled in, rounded up to what can be moved."""
+    least = money.least_micros(currency)
+    amount = money.show(-(-missing_micros // least) * least, currency).split()[0].replace(",", "")
     query = urlencode({"amount_micros": amount, "currency": currency, "next": request.get_full_path()})
     return f"{reverse('money', args=[project.organisation.public_id])}?{query}"
 

@@ -76,6 +76,7 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
     form = DatasetForm(initial={"dataset": chosen.public_id} if chosen else None)
     form.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
     quote = forecast.quote(found, chosen) if chosen else None
+    missing_micros = quote.missing_micros if quote else 0
     return render(
         request,
         "tasks/publish.html",
@@ -85,7 +86,7 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
             "dataset": chosen,
             "quote": quote,
             **(_costs(quote) if quote else {}),
-            "prepay": _prepay_link(request, found, quote) if quote and quote.missing_micros else "",
+            "prepay": prepaying.link(request, found, missing_micros, found.currency) if missing_micros else "",
             "confirmed": person(request).is_confirmed,
             "floors": fair_pay.operators(found.currency),
             **_pay(found),
@@ -97,10 +98,6 @@ def _costs(quote: forecast.Quote) -> dict[str, Any]:
     """The lines of a quote as a table and a picture have them."""
     rows = [(name, most, quote.expected.get(name, most)) for name, most in quote.lines.items()]
     return {"costs": rows, "picture": chart.lines([(name.capitalize(), guess, most) for name, most, guess in rows])}
-
-
-def _prepay_link(request: HttpRequest, project: Project, quote: forecast.Quote) -> str:
-    return prepaying.link(request, project, quote.missing_micros, quote.currency)
 
 
 @action
