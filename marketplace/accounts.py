@@ -111,6 +111,12 @@ def thaw(organisation: Organisation, by: User, reason: str) -> None:
     _set_frozen(organisation, by, None, reason)
 
 
+def refuse_frozen(organisation_id: int) -> None:
+    """Raise Forbidden where an organisation is frozen, as the database has it now: no money of its may leave."""
+    if Organisation.objects.filter(pk=organisation_id, frozen_at__isnull=False).exists():
+        raise Forbidden("the organisation is frozen; an admin decides what becomes of its money")
+
+
 @transaction.atomic
 def issue_key(user: User, name: str, scopes: Sequence[str], expires_in_days: int = 90) -> tuple[ApiKey, str]:
     """Make a key for programs; its secret is returned here and nowhere else."""

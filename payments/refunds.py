@@ -44,9 +44,7 @@ def request(organisation: Organisation, by: User, amount_micros: int | None, cur
     own = organisation.prepayments.filter(currency=currency, mode=settings.MODE, state=Prepayment.State.PAID)
     left = own.filter(amount_micros__gt=F("refunded_micros") + F("disputed_micros"))
     prepayments = list(left.order_by("-pk").select_for_update(no_key=True)[:PARTS_MOST])
-    # after the locks: a dispute that came first has frozen it
-    if Organisation.objects.filter(pk=organisation.pk, frozen_at__isnull=False).exists():
-        raise Forbidden("the organisation is frozen; an admin decides what becomes of its money")
+    accounts.refuse_frozen(organisation.pk)  # after the locks: a dispute that came first has frozen it
     prepaid = ledger.account(Account.Kind.PREPAID, organisation=organisation, currency=currency, mode=settings.MODE)
     prepaid.refresh_from_db()
     wanted = _all_of(prepaid, prepayments) if amount_micros is None else amount_micros

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, money
-from marketplace.core.errors import Forbidden, InsufficientFunds, Invalid, KeyReused
-from marketplace.models import Organisation, Project, Role, User
+from marketplace.core.errors import InsufficientFunds, Invalid, KeyReused
+from marketplace.models import Project, Role, User
 from payments import ledger, reserves
 from tasks.models import Batch, Bonus
 from workers import notices, profiles
@@ -57,8 +57,7 @@ def give_all(project: Project, by: User, wanted: Sequence[Wanted]) -> list[Bonus
     """
     accounts.require(by, project.organisation, Role.MANAGER)
     _hold(project)
-    if Organisation.objects.filter(pk=project.organisation_id, frozen_at__isnull=False).exists():
-        raise Forbidden("the organisation is frozen")
+    accounts.refuse_frozen(project.organisation_id)
     if not 1 <= len(wanted) <= settings.BONUSES_AT_ONCE:
         raise Invalid(f"give 1 to {settings.BONUSES_AT_ONCE:,} bonuses at once")
     known = Bonus.objects.filter(organisation=project.organisation, key__in=[row.key for row in wanted])

@@ -15,9 +15,9 @@ from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, money, states
-from marketplace.core.errors import Conflict, Forbidden, Invalid
+from marketplace.core.errors import Conflict, Invalid
 from marketplace.core.pay_floors import ANYWHERE
-from marketplace.models import Organisation, Role, User
+from marketplace.models import Role, User
 from payments import holds, ledger, reserves
 from payments.ledger import Payees
 from payments.models import PayoutAccount, Reserve, ReserveLine
@@ -272,8 +272,7 @@ def grant(proposal: TopUpProposal, by: User) -> TopUp:
     people = Worker.objects.select_for_update(no_key=True)  # nobody is paid who deletes their account meanwhile
     worker = people.get(pk=proposal.worker_id)
     batch, row, sheet = _locked(proposal, by)
-    if Organisation.objects.filter(pk=batch.project.organisation_id, frozen_at__isnull=False).exists():
-        raise Forbidden("the organisation is frozen")
+    accounts.refuse_frozen(batch.project.organisation_id)
     states.move(row, TopUpProposal.State.GRANTED, decided_by=by, decided_at=clock.now())
     known = _missing_now(batch, sheet, PayFigures.objects.filter(pk=batch.project_id).first())
     amount = min(row.amount_micros, known.missing_micros - sheet.declined_micros) if known else 0
