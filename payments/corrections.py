@@ -6,26 +6,24 @@ document is a credit note.
 
 from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Q
 
 from marketplace import audit
 from marketplace.core import clock, states
 from marketplace.core.errors import Conflict, Forbidden, Invalid
 from marketplace.models import User
-from payments import ledger
+from payments import ledger, reserves
 from payments.ledger import Move
-from payments.models import Account, Correction, Entry, Transfer
+from payments.models import Account, Correction, Entry
 
 State, Kind = Correction.State, Account.Kind
 REASON_MOST = 5_000
+EARNED = {Kind.EARNINGS, Kind.PENDING}
 FREE = [Kind.OUTSIDE, Kind.PREPAID, Kind.FEES, Kind.LOSSES]  # no row of its own says what stands in these
 OWN_WAY = {  # what stands in the others, or rests on a row, goes back by the verbs of that row
     Kind.RESERVE: "a reserve is lowered, or its batch closed",
     Kind.IN_TRANSIT: "a payout fails or is taken back",
     Kind.REFUNDING: "a refund fails or is declined",
 }
-
-
 NEVER = "what was settled to a worker is never taken back; a hold delays a payout, and fraud is a loss of ours"
 
 
@@ -98,15 +96,22 @@ def decline(correction: Correction, by: User, reason: str) -> Correction:
 
 def reversible(entry: Entry) -> str:
     """Why this entry cannot be reversed; "": it can be."""
-    sides = Q(debited__entry=entry) | Q(credited__entry=entry)
-    touched = set(Account.objects.filter(sides).values_list("kind", flat=True))
+    return _why_not(entry, _touched(entry))
+
+
+def _touched(entry: Entry) -> set[str]:
+    """The kinds of accounts that it moved something from or to."""
+    sides = entry.transfers.order_by().values_list("debit__kind", "credit__kind").distinct()
+    return {kind for both in sides for kind in both}
+
+
+def _why_not(entry: Entry, touched: set[str]) -> str:
     if not touched:
         return "it moved nothing"
-    paid = {Kind.EARNINGS, Kind.PENDING}
-    if _has_paid(entry) and not (touched & {Kind.OUTSIDE, Kind.IN_TRANSIT}):
+    if touched & EARNED:
+        if touched & {Kind.OUTSIDE, Kind.IN_TRANSIT}:
+            return "what leaves the earnings comes back by the payout itself"
         return "" if Kind.FEES in touched else NEVER
-    if touched & paid:
-        return "what leaves the earnings comes back by the payout itself"
     if ways := [way for kind, way in OWN_WAY.items() if kind in touched]:
         return ways[0]
     if not touched <= set(FREE):
@@ -118,24 +123,14 @@ def reversible(entry: Entry) -> str:
 
 def _back(entry: Entry) -> list[Move]:
     """The transfers of an entry the other way round."""
-    if why := reversible(entry):
+    touched = _touched(entry)
+    if why := _why_not(entry, touched):
         raise NotReversible(why)
     rows = entry.transfers.select_related("debit__organisation", "credit").order_by("pk")
-    if _has_paid(entry):
+    if touched & EARNED:
         fees = rows.filter(credit__kind=Kind.FEES)
-        return [(row.credit, _prepaid(row.debit), row.amount_micros) for row in fees]
+        return [(row.credit, reserves.prepaid_of(row.debit), row.amount_micros) for row in fees]
     return [(row.credit, row.debit, row.amount_micros) for row in rows]
-
-
-def _has_paid(entry: Entry) -> bool:
-    """Whether it credited somebody for work."""
-    return Transfer.objects.filter(entry=entry, credit__kind__in=[Kind.EARNINGS, Kind.PENDING]).exists()
-
-
-def _prepaid(reserve: Account) -> Account:
-    """What its organisation has prepaid."""
-    home = reserve.organisation
-    return ledger.account(Kind.PREPAID, organisation=home, currency=reserve.currency, mode=reserve.mode)
 
 
 def _post(correction: Correction, by: User) -> None:

@@ -68,7 +68,7 @@ def lock_to_pay(users: Mapping[str, Collection[int]], *, with_fee: bool = True) 
     for _, same in sorted(alike.items()):
         everybody = {user for row in same for user in users[row.subject]}
         to |= dict.fromkeys(same, ledger.payees(same[0].account, everybody, with_fee=with_fee))
-    accounts = {pk for row in found for pk in (row.account_id, _prepaid(row.account).pk)}
+    accounts = {pk for row in found for pk in (row.account_id, prepaid_of(row.account).pk)}
     for one in to.values():
         accounts |= {*one.credited.values()} | ({one.fees} if one.fees else set())
     ledger.lock(accounts)
@@ -132,6 +132,13 @@ def standing(subject: str) -> Standing:
     return Standing(spent_micros=(aside or 0) - left, left_micros=left)
 
 
+def prepaid_of(account: Account) -> Account:
+    """Where what is set aside in this account of a reserve came from."""
+    return ledger.account(
+        Account.Kind.PREPAID, organisation=account.organisation, currency=account.currency, mode=account.mode
+    )
+
+
 def _lock(subject: str) -> Reserve:
     """The reserve, locked: the number of its postings is the key of the next."""
     reserves = Reserve.objects.select_related("account__organisation").select_for_update(no_key=True, of=("self",))
@@ -140,7 +147,7 @@ def _lock(subject: str) -> Reserve:
 
 def _move(reserve: Reserve, line: ReserveLine, amount_micros: int) -> Entry:
     """Move an amount from the prepayment into the line; a negative one back."""
-    account, prepaid = reserve.account, _prepaid(reserve.account)
+    account, prepaid = reserve.account, prepaid_of(reserve.account)
     reserve.postings += 1
     reserve.save(update_fields=["postings"])
     ReserveLine.objects.filter(pk=line.pk).update(amount_micros=F("amount_micros") + amount_micros)
@@ -148,10 +155,3 @@ def _move(reserve: Reserve, line: ReserveLine, amount_micros: int) -> Entry:
     if amount_micros < 0:
         return ledger.post("release", key, (account, prepaid, -amount_micros))
     return ledger.post("reserve", key, (prepaid, account, amount_micros))
-
-
-def _prepaid(account: Account) -> Account:
-    """Where what is set aside in this account of a reserve came from."""
-    return ledger.account(
-        Account.Kind.PREPAID, organisation=account.organisation, currency=account.currency, mode=account.mode
-    )

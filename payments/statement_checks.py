@@ -3,9 +3,10 @@
 # sentence about the first broken row -> the query that finds it; each reads one snapshot, so it may run at any time.
 # Where transfers are taken for granted (%(after)s), so are months that were closed long ago, which nothing changes.
 OWN = "('prepaid', 'reserve')"
-LOOKED = """WITH looked AS (
+LATELY = "now() - interval '40 days'"
+LOOKED = f"""WITH looked AS (
             SELECT id, first_transfer FROM payments_month
-            WHERE %(after)s = 0 OR closed_at IS NULL OR closed_at > now() - interval '40 days')"""
+            WHERE %(after)s = 0 OR closed_at IS NULL OR closed_at > {LATELY})"""
 CHECKS = {
     "month {month}: {kind} from {debit} to {credit} is counted as {counted} in {many}, not {moved} in {found}": f"""
         {LOOKED}
@@ -69,14 +70,14 @@ CHECKS = {
               = (moved.month, moved.organisation, moved.currency, moved.mode, moved.back)
         WHERE coalesce(issued.billed, 0) <> coalesce(moved.spent, 0)
         ORDER BY 1, 2, 3, 4""",
-    "document {id} is of {total} micros, {tax} of them tax; its lines say {lines}, {parts}, its taxes {taxes}": """
+    "document {id} is of {total} micros, {tax} of them tax; its lines say {lines}, {parts}, its taxes {taxes}": f"""
         SELECT id, total_micros AS total, tax_micros AS tax, lines, parts, taxes FROM payments_invoice
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount_micros), 0) AS lines, coalesce(sum(tax_micros), 0) AS parts
                             FROM payments_invoiceline WHERE invoice_id = payments_invoice.id) line
         CROSS JOIN LATERAL (SELECT coalesce(sum(amount_micros), 0) AS taxes
                             FROM payments_invoicetax WHERE invoice_id = payments_invoice.id) tax
         WHERE (total_micros, tax_micros, tax_micros) IS DISTINCT FROM (lines, parts, taxes)
-          AND (%(after)s = 0 OR issued_at > now() - interval '40 days')
+          AND (%(after)s = 0 OR issued_at > {LATELY})
         ORDER BY id""",
     "the numbers of {mode} {year} go to {last}, {issued} documents are there, the last is {highest}": """
         SELECT coalesce(s.mode, i.mode) AS mode, coalesce(s.year, i.year) AS year, coalesce(s.last, 0) AS last,
