@@ -1,7 +1,7 @@
 """The admin's view of the offer: everything can be looked at, and what may be changed goes through a verb."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, cast
 
 from allauth.account.decorators import secure_admin_login
 from django.contrib import admin, messages
@@ -35,6 +35,27 @@ class ReadOnly:
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False
+
+
+def by(request: HttpRequest) -> User:
+    """The admin who asks: none of these pages is shown to anybody else."""
+    return cast(User, request.user)
+
+
+def decide(request: HttpRequest, verdicts: Mapping[str, tuple[Callable[[], Any], str]]) -> None:
+    """Do what belongs to the verdict sent, and tell the words beside it."""
+    if (chosen := verdicts.get(request.POST.get("verdict", ""))) is None:
+        messages.error(request, "Choose a verdict.")
+    else:
+        tell(request, *chosen)
+
+
+def tell(request: HttpRequest, verb: Callable[[], Any], words: str) -> None:
+    """Do it, and say that it was done, or why not; {} in the words is what it returned."""
+    try:
+        messages.success(request, words.format(verb()))
+    except DomainError as refusal:
+        messages.error(request, refusal.detail)
 
 
 def ask_reason(

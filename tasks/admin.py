@@ -1,18 +1,16 @@
 """The admin's view of the work: appeals are settled here, with the evidence in view; all else is to be read."""
 
-from typing import Any, cast
+from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.html import format_html
 
-from marketplace.admin import ReadOnly
+from marketplace.admin import ReadOnly, by, decide, tell
 from marketplace.core import money
-from marketplace.core.errors import DomainError
-from marketplace.models import User
 from payments.admin import CappedPaginator
 from tasks import appeals, decisions, fair_pay, holding, reports
 from tasks.models import Answer, Appeal, Batch, Consensus, Decision, Evidence, Gold, Report, TopUpProposal
@@ -86,19 +84,13 @@ class WorkerAdmin(WorkAdmin):
 
 
 def _suspend(request: HttpRequest, worker: Worker, why: dict[str, Any]) -> None:
-    try:
-        decisions.decide(Decision.Kind.SUSPEND, worker, by=cast(User, request.user), **why)
-        messages.success(request, "Suspended. The worker can read why, and contest it with another admin.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    words = "Suspended. The worker can read why, and contest it with another admin."
+    tell(request, lambda: decisions.decide(Decision.Kind.SUSPEND, worker, by=by(request), **why), words)
 
 
 def _hold(request: HttpRequest, worker: Worker, why: dict[str, Any]) -> None:
-    try:
-        holding.place(worker, cast(User, request.user), **why)
-        messages.success(request, "Payouts are held. The worker can read why, and contest it with another admin.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    words = "Payouts are held. The worker can read why, and contest it with another admin."
+    tell(request, lambda: holding.place(worker, by(request), **why), words)
 
 
 @admin.register(Appeal)
@@ -175,16 +167,11 @@ def _cases() -> Any:
 
 
 def _settle(request: HttpRequest, appeal: Appeal) -> None:
-    verdicts = {"uphold": appeals.uphold, "dismiss": appeals.dismiss}
-    verdict = verdicts.get(request.POST.get("verdict", ""))
-    if verdict is None:
-        messages.error(request, "Choose a verdict.")
-        return
-    try:
-        verdict(appeal, cast(User, request.user), request.POST.get("reason", ""))
-        messages.success(request, f"The appeal is {appeal.state}.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    who, reason = by(request), request.POST.get("reason", "")
+    decide(request, {
+        "uphold": (lambda: appeals.uphold(appeal, who, reason), "The appeal is upheld."),
+        "dismiss": (lambda: appeals.dismiss(appeal, who, reason), "The appeal is dismissed."),
+    })  # fmt: skip
 
 
 @admin.register(Report)
@@ -225,19 +212,11 @@ def evidence_of(report: Report) -> dict[str, Any]:
 
 
 def _settle_report(request: HttpRequest, report: Report) -> None:
-    reason, by = request.POST.get("reason", ""), cast(User, request.user)
-    try:
-        match request.POST.get("verdict"):
-            case "settle":
-                reports.settle(report, by, reason, "pause_project" in request.POST)
-            case "dismiss":
-                reports.dismiss(report, by, reason)
-            case _:
-                messages.error(request, "Choose a verdict.")
-                return
-        messages.success(request, f"The report is {report.state}.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    who, reason, pauses = by(request), request.POST.get("reason", ""), "pause_project" in request.POST
+    decide(request, {
+        "settle": (lambda: reports.settle(report, who, reason, pauses), "The report is settled."),
+        "dismiss": (lambda: reports.dismiss(report, who, reason), "The report is dismissed."),
+    })  # fmt: skip
 
 
 @admin.register(TopUpProposal)
@@ -272,16 +251,8 @@ class TopUpProposalAdmin(WorkAdmin):
 
 
 def _decide_top_up(request: HttpRequest, proposal: TopUpProposal) -> None:
-    by = cast(User, request.user)
-    try:
-        match request.POST.get("verdict"):
-            case "grant":
-                made = fair_pay.grant(proposal, by)
-                messages.success(request, f"{money.show(made.amount_micros, proposal.batch.currency)} is added.")
-            case "decline":
-                fair_pay.decline(proposal, by, request.POST.get("reason", ""))
-                messages.success(request, "It is declined.")
-            case _:
-                messages.error(request, "Choose a verdict.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    who, reason, currency = by(request), request.POST.get("reason", ""), proposal.batch.currency
+    decide(request, {
+        "grant": (lambda: money.show(fair_pay.grant(proposal, who).amount_micros, currency), "{} is added."),
+        "decline": (lambda: fair_pay.decline(proposal, who, reason), "It is declined."),
+    })  # fmt: skip

@@ -1,16 +1,14 @@
 """The admin's view of people: credentials are defined and verified here; all else is to be read."""
 
-from typing import Any, cast
+from typing import Any
 
 from django import forms
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
-from marketplace.admin import ReadOnly
-from marketplace.core.errors import DomainError
-from marketplace.models import User
+from marketplace.admin import ReadOnly, by, decide
 from workers import credentials, qualifications
 from workers.models import CredentialRequest, Group, Qualification
 
@@ -53,7 +51,7 @@ class QualificationAdmin(ReadOnly, admin.ModelAdmin):
         return self.has_view_permission(request)
 
     def save_model(self, request: HttpRequest, obj: Qualification, form: Any, change: bool) -> None:
-        made = qualifications.define_credential(cast(User, request.user), obj.name, obj.description)
+        made = qualifications.define_credential(by(request), obj.name, obj.description)
         obj.pk, obj.public_id = made.pk, made.public_id
 
 
@@ -99,15 +97,8 @@ class CredentialRequestAdmin(ReadOnly, admin.ModelAdmin):
 
 
 def _decide(request: HttpRequest, asked: CredentialRequest, said: dict[str, Any]) -> None:
-    by, verdict = cast(User, request.user), request.POST.get("verdict", "")
-    try:
-        if verdict == "verify":
-            credentials.verify(asked, by, said["reason"], said["days"])
-            messages.success(request, "Verified. The worker holds it now.")
-        elif verdict == "decline":
-            credentials.decline(asked, by, said["reason"])
-            messages.success(request, "Declined. The worker is told why.")
-        else:
-            messages.error(request, "Choose a verdict.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    who, reason, days = by(request), said["reason"], said["days"]
+    decide(request, {
+        "verify": (lambda: credentials.verify(asked, who, reason, days), "Verified. The worker holds it now."),
+        "decline": (lambda: credentials.decline(asked, who, reason), "Declined. The worker is told why."),
+    })  # fmt: skip

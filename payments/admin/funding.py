@@ -12,7 +12,7 @@ from payments.models import Dispute, Invoice, Maturity, Prepayment, Refund
 
 @admin.register(Prepayment)
 class PrepaymentAdmin(LedgerAdmin):
-    list_display = ["public_id", "organisation", "amount", "state", "mode", "created_at"]
+    list_display = ["public_id", "organisation", "amount", "state", "mode", "created_at", "tries", "due_at"]
     list_filter = ["state", "mode"]
     list_select_related = ["organisation"]
     search_fields = ["public_id__exact", "organisation__public_id__exact", "provider_id__exact"]
@@ -21,7 +21,7 @@ class PrepaymentAdmin(LedgerAdmin):
 
 @admin.register(Refund)
 class RefundAdmin(ToDecide):
-    list_display = ["public_id", "prepayment", "amount", "way", "state", "proposed_by", "created_at"]
+    list_display = ["public_id", "prepayment", "amount", "way", "state", "proposed_by", "created_at", "tries", "due_at"]
     list_filter = ["state", "way"]
     list_select_related = ["prepayment", "proposed_by"]
     search_fields = ["public_id__exact", "prepayment__public_id__exact", "provider_id__exact"]

@@ -1,7 +1,7 @@
 """Accounts, entries and reserves."""
 
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from django.contrib import admin
 from django.db import models
@@ -12,7 +12,7 @@ from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.functional import cached_property
 
-from marketplace.admin import ReadOnly, ask_reason
+from marketplace.admin import ReadOnly, ask_reason, by
 from marketplace.core import money
 from marketplace.models import User
 from payments import balances, corrections
@@ -106,7 +106,7 @@ class EntryAdmin(LedgerAdmin):
             "All it moved goes back; where workers were paid, the fee alone. Above the limit, another admin signs."
         )
         return ask_reason(
-            self, request, [entry], partial(_reverse, by=cast(User, request.user)),
+            self, request, [entry], partial(_reverse, by=by(request)),
             title="Reverse", words=words[0].upper() + words[1:], back=reverse("admin:payments_correction_changelist"),
         )  # fmt: skip
 

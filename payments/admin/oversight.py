@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.db import models
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
 
+from marketplace.admin import by, decide, tell
 from marketplace.core import money
 from payments import corrections, differences
-from payments.admin.rows import INLINE_MOST, PAGE, LedgerAdmin, by, tell
+from payments.admin.rows import INLINE_MOST, PAGE, LedgerAdmin
 from payments.models import Correction, Difference, ProviderMovement, SealedCheckpoint, StripeEvent, Transfer
 
 
@@ -51,7 +52,8 @@ class DifferenceAdmin(LedgerAdmin):
         rows = Difference.objects.select_related("explained_by")
         difference = get_object_or_404(rows, pk=object_id if object_id.isdecimal() else None)
         if request.method == "POST":
-            tell(request, lambda: differences.explain(difference, by(request), request.POST.get("note", "")))
+            note = request.POST.get("note", "")
+            tell(request, lambda: differences.explain(difference, by(request), note), "It is explained.")
             return redirect(request.path)
         known = models.Q(subject=difference.subject) | models.Q(provider_id=difference.subject)
         figures = {
@@ -100,10 +102,8 @@ class CorrectionAdmin(LedgerAdmin):
 
 
 def _decide(request: HttpRequest, correction: Correction) -> None:
-    match request.POST.get("verdict"):
-        case "sign":
-            tell(request, lambda: corrections.sign(correction, by(request)))
-        case "decline":
-            tell(request, lambda: corrections.decline(correction, by(request), request.POST.get("reason", "")))
-        case _:
-            messages.error(request, "Choose what to do.")
+    who, reason = by(request), request.POST.get("reason", "")
+    decide(request, {
+        "sign": (lambda: corrections.sign(correction, who), "It is signed."),
+        "decline": (lambda: corrections.decline(correction, who, reason), "It is declined."),
+    })  # fmt: skip

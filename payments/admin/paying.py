@@ -1,15 +1,14 @@
 """Payouts, where they go, and what holds them up."""
 
-from typing import Any, cast
+from typing import Any
 
 from django.conf import settings
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 
-from marketplace.core.errors import DomainError
-from marketplace.models import User
+from marketplace.admin import by, decide
 from payments import balances, holds, payouts
 from payments.admin.rows import LedgerAdmin
 from payments.models import Hold, Payout, PayoutAccount
@@ -57,19 +56,11 @@ def _known_of(payout: Payout) -> dict[str, Any]:
 
 
 def _review(request: HttpRequest, payout: Payout) -> None:
-    by = cast(User, request.user)
-    try:
-        match request.POST.get("verdict"):
-            case "let_go":
-                payouts.let_go(payout, by)
-                messages.success(request, "It is sent.")
-            case "refuse":
-                payouts.refuse(payout, by, request.POST.get("reason", ""))
-                messages.success(request, "It is back in the earnings.")
-            case _:
-                messages.error(request, "Choose a verdict.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
+    who, reason = by(request), request.POST.get("reason", "")
+    decide(request, {
+        "let_go": (lambda: payouts.let_go(payout, who), "It is sent."),
+        "refuse": (lambda: payouts.refuse(payout, who, reason), "It is back in the earnings."),
+    })  # fmt: skip
 
 
 @admin.register(PayoutAccount)

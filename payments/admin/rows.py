@@ -1,9 +1,8 @@
 """How rows of money are listed: found and read, never added, changed or deleted."""
 
-from collections.abc import Callable
 from typing import Any, cast
 
-from django.contrib import admin, messages
+from django.contrib import admin
 from django.core.paginator import Paginator
 from django.db import models
 from django.http import HttpRequest
@@ -12,7 +11,6 @@ from django.utils.functional import cached_property
 from marketplace.admin import ReadOnly
 from marketplace.core import money
 from marketplace.core.errors import DomainError
-from marketplace.models import User
 
 COUNT_MOST = 5_000  # rows that a list pages through; what lies further is found by searching
 INLINE_MOST = 200  # transfers shown of one entry; a settlement has thousands
@@ -50,16 +48,3 @@ class ToDecide(LedgerAdmin):
                 self.message_user(request, f"{row}: {refusal.detail}", "ERROR")
             else:
                 self.message_user(request, f"{row}: done")
-
-
-def tell(request: HttpRequest, verb: Callable[[], Any]) -> None:
-    """Do it, and say that it was done, or why not."""
-    try:
-        verb()
-        messages.success(request, "Done.")
-    except DomainError as refusal:
-        messages.error(request, refusal.detail)
-
-
-def by(request: HttpRequest) -> User:
-    return cast(User, request.user)
