@@ -80,7 +80,8 @@ def minor(amount_micros: int, currency: str) -> int:
 
 
 def micros(units: int, currency: str) -> int:
-    return units * unit_micros(currency)
+    """An amount in micros; 0 in a currency whose minor unit nobody here knows, in which nothing is ours."""
+    return units * unit_micros(currency) if currency in DECIMALS else 0
 
 
 # States of recipients
@@ -147,17 +148,16 @@ def movement(row: Any) -> Movement:
     if row.type == "adjustment" and source_id.startswith(("du_", "dp_")):
         kind = "dispute"
     currency = row.currency.upper()
-    is_known = currency in DECIMALS
     return Movement(
         row.id,
         kind,
         source_id,
-        micros(row.amount, currency) if is_known else 0,
-        micros(row.fee, currency) if is_known else 0,
+        micros(row.amount, currency),
+        micros(row.fee, currency),
         currency,
         datetime.fromtimestamp(row.created, UTC),
         ours(getattr(source, "metadata", None)),
-        None if is_known else row.amount,
+        None if currency in DECIMALS else row.amount,
     )
 
 

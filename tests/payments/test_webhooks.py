@@ -138,9 +138,10 @@ def test_live_money_is_never_acted_on_by_an_installation_that_moves_test_money(s
     assert state_of(prepayment) == "requested"
 
 
-def test_what_we_do_not_know_and_what_is_not_ours_is_ignored(stripe):
+@pytest.mark.parametrize("currency", ["usd", "sek"])
+def test_what_we_do_not_know_and_what_is_not_ours_is_ignored(stripe, currency):
     client = gateway.current().client
-    foreign = client.v1.payment_intents.create({"amount": 500, "currency": "usd", "metadata": {"order": "7"}})
+    foreign = client.v1.payment_intents.create({"amount": 500, "currency": currency, "metadata": {"order": "7"}})
     stripe.dispute(stripe.pay(foreign.id))
     stripe.deliver()
     act()

@@ -13,7 +13,7 @@ from typing import Any
 from tests.stripe.params import Problem, invalid
 
 Object = dict[str, Any]
-DECIMALS = {"usd": 2, "eur": 2, "gbp": 2, "chf": 2, "jpy": 0, "krw": 0, "bhd": 3, "kwd": 3}
+DECIMALS = {"usd": 2, "eur": 2, "gbp": 2, "chf": 2, "sek": 2, "jpy": 0, "krw": 0, "bhd": 3, "kwd": 3}
 LEAST_CHARGED = {"jpy": 50, "krw": 100, "bhd": 200, "kwd": 200}  # 50 minor units elsewhere
 MOST = 99_999_999
 DISPUTE_FEE = 1500
