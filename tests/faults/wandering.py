@@ -26,5 +26,6 @@ def random_steps(stage: Stage, rng: Random, times: int) -> Outcome:
         ended = list(pool.map(walk, [rng.randrange(10**9) for _ in range(1_000 * times // steps)]))
     gone = sum(int(line.split()[0]) for run in ended for line in run.stdout.splitlines() if line.endswith(" steps"))
     wrong = [run for run in ended if run.returncode]
-    found = [(run.stdout or run.stderr).strip().splitlines()[-1] for run in wrong]
+    said = [(run.stdout or run.stderr).strip().splitlines() for run in wrong]
+    found = [f"{lines[0]}: {lines[-1]}" for lines in said]  # the seed comes first
     return Outcome(f"{gone} steps", gone or len(wrong), found[:3])

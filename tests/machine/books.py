@@ -102,6 +102,7 @@ class Books:
     asked: dict[int, int] = field(default_factory=dict)  # prepayments that did not come yet
     paid: dict[int, Paid] = field(default_factory=dict)
     sheets: dict[tuple[int, int], Sheet] = field(default_factory=lambda: defaultdict(Sheet))  # by batch and worker
+    pages: list[tuple[Sheet, int, int]] = field(default_factory=list)  # answers and seconds that are on no sheet yet
     lines: dict[int, int] = field(default_factory=dict)  # what each batch has left for top-ups
 
     def move(self, debit: str, credit: str, micros: int) -> None:
@@ -113,6 +114,15 @@ class Books:
 
     def owed_micros(self, batch: int) -> int:
         return sum(piece.owed_micros for piece in self.of(batch))
+
+    def hand_in(self, batch: int, worker: int, answers: int, seconds: int) -> None:
+        """A page; its time counts from when a sweep has noted it."""
+        self.pages.append((self.sheets[batch, worker], answers, seconds))
+
+    def note_pages(self) -> None:
+        for sheet, answers, seconds in self.pages:
+            sheet.answers, sheet.seconds = sheet.answers + answers, sheet.seconds + seconds
+        self.pages.clear()
 
     def settle(self) -> None:
         """Pay what is accepted or excluded, once."""

@@ -56,8 +56,7 @@ class Labour(Scene):
         work.answer(lease, default=animal)
         Assignment.objects.filter(pk=lease.pk).update(active_s=seconds)
         self.become("submitted", lease)
-        sheet = self.books.sheets[lease.batch_id, lease.worker.user_id]
-        sheet.answers, sheet.seconds = sheet.answers + lease.answers.count(), sheet.seconds + seconds
+        self.books.hand_in(lease.batch_id, lease.worker.user_id, lease.answers.count(), seconds)
 
     @when(lambda walk: walk.pieces("leased"), which=picks, ends=st.sampled_from(["returned", "expired"]))
     def end_lease(self, which: int, ends: str) -> None:
@@ -180,11 +179,16 @@ class Labour(Scene):
                 pass
         self.books.settle()
 
+    @when(lambda walk: walk.books.pages)
+    def note_pages(self) -> None:
+        while fair_pay.note_pages():
+            pass
+        self.books.note_pages()
+
     @when(lambda walk: any(sheet.missing_micros for sheet in walk.books.sheets.values()))
     def top_up(self) -> None:
         """Hold everybody's pay against the floor, as the sweeps do; what an hour pays, other tests measure."""
-        while fair_pay.note_pages():
-            pass
+        self.note_pages()
         PayFigures.objects.update_or_create(project=self.project, defaults={**MEASURED, "made_at": clock.now()})
         TimeSheet.objects.filter(project=self.project).update(is_new=False)
         for pk in sorted(self.batches):
