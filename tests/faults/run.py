@@ -28,7 +28,7 @@ FAULTS = [
         also_off=["ALTER DATABASE {} SET synchronous_commit = off"],
     ),
     Fault("F5", "connections cut at random", crashes.backends_terminated, 12, 3, 1, "claims_in_two_transactions"),
-    Fault("F6", "messages in any order", providers.lives("messages"), 20, 2, 1, "credits_each_message"),
+    Fault("F6", "messages in any order", providers.lives("messages"), 20, 2, 4, "credits_each_message"),
     Fault("F7", "replies lost, keys expired", providers.lives("answers"), 50, 2, 4, "trusts_old_keys"),
     Fault("F8", "one key for two orders", providers.same_key_for_two, 50, 5, 2, "repeats_posts"),
     Fault("F9", "clocks ten minutes apart", times.clocks_apart, 8, 4, 3, "time_of_the_process"),
