@@ -23,21 +23,21 @@ def check(spec: Spec) -> tuple[Spec, list[Error]]:
     whole = read.flag("integer", False)
     unit = read.text("unit", "", 40)
     tolerance = read.number("tolerance", None, 0)
-    floor, ceiling = _bounds({"min": low, "max": high})
+    floor, ceiling = bounds({"min": low, "max": high})
     if floor >= ceiling or (whole and math.ceil(floor) > math.floor(ceiling)):
         read.wrong("max", "range", "must leave room above min")
     return {"min": low, "max": high, "integer": whole, "unit": unit, "tolerance": tolerance}, read.errors
 
 
 def validate(value: Any, spec: Spec) -> list[Error]:
-    low, high = _bounds(spec)
+    low, high = bounds(spec)
     if not is_number(value) or (spec["integer"] and not is_whole(value)):
         return [Error("", "type", "expected a whole number" if spec["integer"] else "expected a number")]
     return [] if low <= value <= high else [Error("", "range", f"must lie between {low} and {high}")]
 
 
 def json_schema(spec: Spec) -> dict[str, Any]:
-    low, high = _bounds(spec)
+    low, high = bounds(spec)
     return {"type": "integer" if spec["integer"] else "number", "minimum": low, "maximum": high}
 
 
@@ -53,11 +53,15 @@ def similarity(a: float, b: float, spec: Spec) -> float:
 
 def matches(value: float, truth: float, spec: Spec) -> bool:
     """Whether the value lies in the tolerance band around the truth."""
-    band = spec["tolerance"]
-    if band is None:
-        band = 0.0 if spec["integer"] else TOLERANCE * (abs(truth) if _open(spec) else spec["max"] - spec["min"])
     rounding = 4 * math.ulp(max(abs(value), abs(truth)))
-    return abs(value - truth) <= band + rounding
+    return abs(value - truth) <= band(truth, spec) + rounding
+
+
+def band(truth: float, spec: Spec) -> float:
+    """How far from this truth a value may lie and still count as right."""
+    if spec["tolerance"] is not None:
+        return float(spec["tolerance"])
+    return 0.0 if spec["integer"] else TOLERANCE * (abs(truth) if _open(spec) else spec["max"] - spec["min"])
 
 
 def merge(values: Sequence[float], weights: Sequence[float], spec: Spec) -> Merged:
@@ -82,7 +86,8 @@ def to_text(value: float, spec: Spec) -> str:
     return repr(int(value) if is_whole(value) else value)
 
 
-def _bounds(spec: Spec) -> tuple[float, float]:
+def bounds(spec: Spec) -> tuple[float, float]:
+    """The least and the most a value may be."""
     return -LARGEST if spec["min"] is None else spec["min"], LARGEST if spec["max"] is None else spec["max"]
 
 

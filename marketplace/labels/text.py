@@ -20,14 +20,18 @@ PUNCTUATION = re.compile(r"[.,;:!?¿¡\"“”„«»()\[\]{}…‐‑–—_-](
 
 
 def check(spec: Spec) -> tuple[Spec, list[Error]]:
-    """Bounds of the length in code points (from 1 on a blank answer is none), and `tolerance`, 0..1."""
+    """Bounds of the length in code points (from 1 on a blank answer is none), `tolerance`, 0..1, and `merge`.
+
+    merge  `whole`: the label is somebody's answer; `words`: it is put together word by word, as of transcripts
+    """
     read = Reader(spec)
     longest = read.whole("max_length", 10_000, 1, LONGEST)
     shortest = read.whole("min_length", 1, 0, LONGEST)
     if shortest > longest:
         read.wrong("min_length", "range", "must not exceed max_length")
     tolerance = read.number("tolerance", TOLERANCE, 0, 1)
-    return {"min_length": shortest, "max_length": longest, "tolerance": tolerance}, read.errors
+    merge = read.one_of("merge", ("whole", "words"), "whole")
+    return {"min_length": shortest, "max_length": longest, "tolerance": tolerance, "merge": merge}, read.errors
 
 
 def validate(value: Any, spec: Spec) -> list[Error]:

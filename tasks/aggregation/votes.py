@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
@@ -24,6 +25,13 @@ class Votes:
         """How often each task was given each class, float[T, K]."""
         cells = np.bincount(self.task * self.n_classes + self.label, minlength=self.n_tasks * self.n_classes)
         return cells.reshape(self.n_tasks, self.n_classes).astype(np.float64)
+
+    def incidence(self) -> csr_array:
+        """Which worker said which class of which task, sparse float[T, W * K]."""
+        starts = np.concatenate([[0], np.cumsum(np.bincount(self.task, minlength=self.n_tasks))])
+        columns = self.worker * self.n_classes + self.label
+        shape = self.n_tasks, self.n_workers * self.n_classes
+        return csr_array((np.ones(len(columns)), columns, starts), shape=shape)
 
     def workers(self) -> Ints:
         """How many workers answered each task, int[T]."""

@@ -66,3 +66,31 @@ def test_nothing_is_no_pair():
     found = agreement.pairs(np.array([], np.int64), np.array([], np.int64), 0, 2)
     assert found.agreeing.tolist() == [0, 0]
     assert np.isnan(found.specific()).all()
+
+
+def test_the_bounds_of_specific_agreement_hold_it_where_enough_tasks_have_the_class():
+    rng = np.random.default_rng(1)
+    unit, label = np.repeat(np.arange(300), 3), rng.choice(3, 900, p=[0.6, 0.39, 0.01])
+    specific = agreement.pairs(unit, label, 300, 4).specific()
+    low, high = agreement.specific_bounds(unit, label, 300, 4)
+    assert ((low[:2] < specific[:2]) & (specific[:2] < high[:2])).all()
+    assert (high - low < 0.15)[:2].all()
+    assert np.isnan(low[2:]).all()
+    assert np.isnan(high[2:]).all()
+
+
+def test_the_bounds_of_specific_agreement_are_those_of_units_drawn_again():
+    rng = np.random.default_rng(2)
+    units = 40
+    label = rng.integers(0, 2, (units, 3))
+    unit = np.repeat(np.arange(units), 3)
+    slow = [
+        agreement.pairs(unit, label[rng.integers(0, units, units)].ravel(), units, 2).specific() for _ in range(2000)
+    ]
+    low, high = agreement.specific_bounds(unit, label.ravel(), units, 2, resamples=4000)
+    np.testing.assert_allclose([low, high], np.quantile(slow, [0.025, 0.975], axis=0), atol=0.03)
+
+
+def test_bounds_of_nothing_are_unknown():
+    low, high = agreement.specific_bounds(np.array([], np.int64), np.array([], np.int64), 0, 2)
+    assert np.isnan([low, high]).all()
