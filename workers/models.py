@@ -477,6 +477,24 @@ class NoticeChoice(models.Model):
         return f"{self.kind}: {self.mail}"
 
 
+class SelfDescription(models.Model):
+    """What a worker freely says of themself, to be counted over groups alone; deleted when they withdraw it."""
+
+    worker = models.ForeignKey(Worker, models.CASCADE, related_name="+", db_index=False)
+    question = models.CharField(max_length=20)
+    choice = models.CharField(max_length=20)
+    consented_at = models.DateTimeField()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["worker", "question"], name="selfdescription_once"),
+            models.CheckConstraint(condition=~Q(choice=""), name="selfdescription_said"),
+        ]
+
+    def __str__(self) -> str:
+        return self.question  # not what was said: this may come into a log
+
+
 class ForeignRecord(models.Model):
     """What another installation signed about a worker, verified here; said by its issuer, and for a time."""
 

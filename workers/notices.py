@@ -49,6 +49,7 @@ KINDS = {
     "guideline": Kind("A guideline you work by has changed", Mail.DAILY),
     "qualification": Kind("Training, exams and what you qualify for", Mail.DAILY),
     "rule": Kind("What a rule of a project has to say about your work, or about a worker of yours", Mail.DAILY),
+    "aggregator": Kind("Your project's own aggregator gave no labels", Mail.AT_ONCE),
     "batch": Kind("A batch of yours has ended", Mail.DAILY),
 }
 OTHER = Kind("Everything else", Mail.DAILY)  # what came without a kind of the table

@@ -9,7 +9,7 @@ from marketplace.core import states
 from marketplace.core.errors import Invalid, NotFound
 from marketplace.models import Organisation, User
 from workers import codes, documents, notices
-from workers.models import CredentialRequest, Invitation, Pseudonym, Worker
+from workers.models import CredentialRequest, Invitation, Pseudonym, SelfDescription, Worker
 
 LANGUAGES_MOST = 20
 
@@ -108,3 +108,4 @@ def erase(worker: Worker) -> None:
     Invitation.objects.filter(email__in=[worker.user.email, *addresses]).update(email="")
     notices.forget(worker.user)
     documents.forget(worker)
+    SelfDescription.objects.filter(worker=worker).delete()

@@ -1,6 +1,7 @@
 """Longer texts that are nearly the same: a worker's own on different tasks, and those of two workers on one task."""
 
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -69,6 +70,34 @@ def between(worker: Sequence[int], task: Sequence[int], texts: Sequence[str]) ->
                 pair.copied += 1
                 pair.rows = [*pair.rows, (a, b)][:20]
     return _judged(found)
+
+
+def same(texts: Sequence[str]) -> list[int]:
+    """A code for each text, the same one for texts that are equal or nearly so; -1: it is like no other, or empty.
+
+    Nearly: longer ones that differ in few letters and in no number; of shorter ones a letter may be all that matters.
+    """
+    forms = {place: form for place, text in enumerate(texts) if len(form := normal(text)) >= LONG}
+    first: dict[str, int] = {}
+    parent = list(range(len(texts)))
+
+    def root(place: int) -> int:
+        while parent[place] != place:
+            parent[place] = place = parent[parent[place]]
+        return place
+
+    for place, text in enumerate(texts):
+        parent[place] = first.setdefault(" ".join(text.casefold().split()), place)
+    for a, b in _alike([place for place in forms if parent[place] == place], forms):
+        if _numbers(texts[a]) == _numbers(texts[b]):
+            parent[root(b)] = root(a)
+    roots = [root(place) if text.strip() else -1 for place, text in enumerate(texts)]
+    often = Counter(roots)
+    return [code if code >= 0 and often[code] > 1 else -1 for code in roots]
+
+
+def _numbers(text: str) -> list[str]:
+    return re.findall(r"\d+", text)
 
 
 def _judged(found: dict[Any, Copied]) -> dict[Any, Copied]:

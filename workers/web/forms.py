@@ -5,6 +5,7 @@ from typing import Any
 from django import forms
 
 from marketplace.web.forms import Form
+from workers import self_descriptions
 from workers.models import NoticeChoice
 from workers.notices import Choice
 
@@ -43,3 +44,22 @@ class ChoicesForm(Form):
             for choice, mail, shown in wanted
             if (mail, shown) != (choice.mail, choice.shown)
         ]
+
+
+class AboutMeForm(Form):
+    """A list for each question, to leave at what says nothing, and whether it may be counted."""
+
+    def __init__(self, data: Any, *, said: dict[str, str]) -> None:
+        super().__init__(data)
+        for question in self_descriptions.QUESTIONS:
+            choices = [(self_descriptions.NOT_SAID, "Rather not say"), *question.choices.items()]
+            initial = said.get(question.name, self_descriptions.NOT_SAID)
+            self.fields[question.name] = forms.ChoiceField(
+                choices=choices, initial=initial, required=False, label=question.words
+            )
+        words = "I agree that what I say here is counted over groups of people, as written above"
+        self.fields["consents"] = forms.BooleanField(required=False, initial=bool(said), label=words)
+
+    @property
+    def said(self) -> dict[str, str]:
+        return {question.name: self.cleaned_data[question.name] for question in self_descriptions.QUESTIONS}

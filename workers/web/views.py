@@ -1,5 +1,6 @@
-"""What a person is told, and how they want to be told."""
+"""What a person is told, how they want to be told, and what they say of themselves."""
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
@@ -7,8 +8,9 @@ from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.web.edge import action, page_of, person, refusals_in
 from workers import notices as verbs
+from workers import profiles, self_descriptions
 from workers.models import Notice
-from workers.web.forms import ChoicesForm
+from workers.web.forms import AboutMeForm, ChoicesForm
 
 READ_STEPS = 10
 
@@ -44,3 +46,25 @@ def choices(request: HttpRequest) -> HttpResponse:
             messages.success(request, "Your choices are saved.")
             return redirect("notice-choices")
     return render(request, "workers/choices.html", {"form": form, "confirmed": person(request).is_confirmed})
+
+
+@login_required
+def about_me(request: HttpRequest) -> HttpResponse:
+    """What I say of myself for reports over groups; nobody else is shown it."""
+    worker = profiles.of(person(request))
+    said = self_descriptions.of(worker)
+    form = AboutMeForm(request.POST or None, said=said)
+    if request.method == "POST" and form.is_valid():
+        with refusals_in(form):
+            self_descriptions.say(worker, form.said, consents=form.cleaned_data["consents"])
+            messages.success(request, "It is saved.")
+            return redirect("about-me")
+    context = {"form": form, "least": settings.GROUP_LEAST, "has_said": bool(said)}
+    return render(request, "workers/about_me.html", context)
+
+
+@action
+def withdraw_about_me(request: HttpRequest) -> HttpResponse:
+    self_descriptions.withdraw(profiles.of(person(request)))
+    messages.success(request, "All of it is deleted.")
+    return redirect("about-me")
