@@ -5,7 +5,7 @@ COMPILE := .venv/bin/uv pip compile --quiet --no-config --universal --python-ver
 INSTALL := $(PY) -m pip install --quiet --disable-pip-version-check --require-hashes
 SITE := marketplace/static/site
 .DELETE_ON_ERROR:
-.PHONY: help demo serve test faults check bench bench-full openapi requirements frontend clean
+.PHONY: help demo serve test faults check bench bench-full openapi pictures requirements frontend clean
 
 help:
 	@echo "make demo     a living marketplace with example projects (DEMO=--exit: only build it and look at it)"
@@ -15,6 +15,7 @@ help:
 	@echo "make check    lint, types, layers, migrations, OpenAPI"
 	@echo "make bench    benchmarks (BENCH=name of one); make bench-full: at full size, for an hour or two"
 	@echo "make openapi  write docs/openapi.yaml    make requirements  compile the pins (UPGRADE=--upgrade)"
+	@echo "make pictures draw those of docs/labels.md"
 	@echo "make frontend bundle scripts and styles  make clean         remove what make made; data stays"
 
 demo: .venv/.installed $(SITE)/.bundled
@@ -43,6 +44,9 @@ bench bench-full: .venv/.dev
 
 openapi: .venv/.installed
 	$(PY) manage.py spectacular --file docs/openapi.yaml
+
+pictures: .venv/.installed
+	$(PY) manage.py pictures
 
 requirements: .venv/.dev
 	$(COMPILE) $(UPGRADE) requirements.in --output-file requirements.txt

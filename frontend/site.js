@@ -2,6 +2,7 @@
 import htmx from "htmx.org";
 import "./site.css";
 import { watchEditor } from "./pages/editor.js";
+import { watchKeys } from "./pages/keys.js";
 import { watchReading } from "./pages/reading.js";
 import { watchTasks } from "./pages/tasks.js";
 import { countDown } from "./pages/time.js";
@@ -30,4 +31,5 @@ document.querySelectorAll("button[data-once]").forEach(sendOnce);
 document.querySelectorAll("form[data-editor]").forEach(watchEditor);
 document.querySelectorAll("form[data-reading]").forEach(watchReading);
 document.querySelectorAll("form[data-page]").forEach(watchTasks);
+document.querySelectorAll("[data-shortcuts]").forEach(watchKeys);
 countDown(document.querySelectorAll("time[data-until]"));

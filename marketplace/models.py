@@ -144,6 +144,13 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         return self.filter(state=Project.State.OPEN, organisation__frozen_at=None)
 
 
+class RedundancyBy(models.TextChoices):
+    """What decides which tasks get more answers than the least."""
+
+    CONFIDENCE = "confidence"  # each until it is sure enough
+    BUDGET = "budget"  # those to which an answer is worth most, as far as the money goes
+
+
 def usual_top_up() -> int:
     return int(settings.TOP_UP_MOST_PERCENT)
 
@@ -175,7 +182,9 @@ class Project(models.Model):
     price_micros = models.BigIntegerField()
     redundancy_min = models.PositiveSmallIntegerField(default=3)
     redundancy_max = models.PositiveSmallIntegerField(default=3)
+    redundancy_by = models.CharField(max_length=10, choices=RedundancyBy, default=RedundancyBy.CONFIDENCE)
     target_confidence = models.FloatField(default=0.99)
+    ask_experts = models.BooleanField(default=True, help_text="Unsure tasks ask for people who know their classes.")
     page_size = models.PositiveSmallIntegerField(default=10)
     lease_s = models.PositiveIntegerField(default=1800)
     accept_after_s = models.PositiveIntegerField(default=3 * 24 * 3600)
@@ -197,6 +206,9 @@ class Project(models.Model):
     )
     pilot_size = models.PositiveIntegerField(default=0, help_text="Items of the first batch; 0: no pilot.")
     pilot_agreement = models.FloatField(default=0.7, help_text="What a pilot must reach.")
+    review_share = models.FloatField(default=0, help_text="Of the labels, drawn at random to be looked at.")
+    review_unsure = models.FloatField(default=0, help_text="Labels less sure than this are looked at; 0: none.")
+    review_verdicts = models.PositiveSmallIntegerField(default=1, help_text="First looks that a label gets.")
     pick_column = models.CharField(max_length=80, blank=True)
     grant_days = models.PositiveSmallIntegerField(default=0, help_text="How long a passed test counts; 0: for good.")
     grant_accuracy = models.FloatField(default=0, help_text="The accuracy that a passed test lives by; 0: by none.")
@@ -212,6 +224,9 @@ class Project(models.Model):
             known("project", ["draft", "open", "paused", "closed"]),
             models.CheckConstraint(condition=Q(mode__in=Mode.values), name="project_mode_known"),
             models.CheckConstraint(condition=Q(price_micros__gt=0), name="project_price_positive"),
+            models.CheckConstraint(
+                condition=Q(redundancy_by__in=RedundancyBy.values), name="project_redundancy_by_known"
+            ),
             models.CheckConstraint(
                 condition=Q(redundancy_min__gte=1) & Q(redundancy_max__gte=models.F("redundancy_min")),
                 name="project_redundancy_ordered",

@@ -12,7 +12,7 @@ from marketplace.core.errors import IllegalMove, Invalid
 from marketplace.core.strictjson import text_error
 from marketplace.labels import schema as label_schema
 from marketplace.labels.errors import Error
-from marketplace.models import Organisation, Project, Role, User
+from marketplace.models import Organisation, Project, RedundancyBy, Role, User
 
 DAY_S = 24 * 3600
 
@@ -29,6 +29,10 @@ class Text(NamedTuple):
 
 
 TEXTS = {"title": Text(1, 200), "description": Text(0, 20_000), "pick_column": Text(0, 80)}
+CHOICES: dict[str, tuple[str | bool, ...]] = {
+    "redundancy_by": tuple(RedundancyBy.values),
+    "ask_experts": (True, False),
+}
 RANGES = {
     "price_micros": Range(int, 1, settings.PRICE_MOST_MICROS),
     "redundancy_min": Range(int, 1, settings.REDUNDANCY_MOST),
@@ -53,6 +57,9 @@ RANGES = {
     "top_up_most_percent": Range(int, 0, 100),
     "pilot_size": Range(int, 0, 10_000),
     "pilot_agreement": Range(float, 0, 1),
+    "review_share": Range(float, 0, 1),
+    "review_unsure": Range(float, 0, 1),
+    "review_verdicts": Range(int, 1, 2),
     "grant_days": Range(int, 0, 3650),
     "grant_accuracy": Range(float, 0, 1),
 }
@@ -73,7 +80,7 @@ def draft(
 ) -> Project:
     """Make a project that nobody is offered yet; Invalid lists everything that is wrong with it.
 
-    terms  any of the keys of RANGES and TEXTS; the defaults are the model's
+    terms  any of the keys of RANGES, TEXTS and CHOICES; the defaults are the model's
     """
     accounts.require(by, organisation, Role.MANAGER)
     project = Project(organisation=organisation, mode=settings.MODE)
@@ -131,6 +138,8 @@ def _apply(project: Project, changes: dict[str, Any]) -> None:
             errors += _text_errors(name, value, TEXTS[name])
         elif name in RANGES:
             errors += _range_errors(name, value, RANGES[name])
+        elif name in CHOICES:
+            errors += _choice_errors(name, value, CHOICES[name])
         elif name == "currency":
             if value not in settings.CURRENCIES:
                 errors.append(Error(name, "option", f"must be one of {', '.join(settings.CURRENCIES)}"))
@@ -163,6 +172,12 @@ def _range_errors(name: str, value: Any, bounds: Range) -> list[Error]:
         return [Error(name, "type", f"must be a {'whole ' if bounds.kind is int else ''}number")]
     if not bounds.least <= value <= bounds.most:
         return [Error(name, "range", f"must lie between {bounds.least:,} and {bounds.most:,}")]
+    return []
+
+
+def _choice_errors(name: str, value: Any, options: tuple[str | bool, ...]) -> list[Error]:
+    if type(value) is not type(options[0]) or value not in options:
+        return [Error(name, "option", f"must be one of {', '.join(str(one).lower() for one in options)}")]
     return []
 
 

@@ -43,6 +43,9 @@ if "*" in SITE_URL or not SITE_URL.startswith(("http://", "https://")):
     raise ImproperlyConfigured("SITE_URL: expected where people find the site, as https://example.org")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("PRODUCTION=1 and DEBUG=1 exclude each other")
+OUTGOING_LOOPBACK = env.flag("OUTGOING_LOOPBACK")  # for tests, and to try things: http, and to this very machine
+if PRODUCTION and OUTGOING_LOOPBACK:
+    raise ImproperlyConfigured("OUTGOING_LOOPBACK=1 lets others reach this very machine: not with PRODUCTION=1")
 
 # Money
 STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY")  # its beginning says the mode; without one: play money
@@ -113,6 +116,8 @@ GOLD_WRONG_PRIOR = env.number("GOLD_WRONG_PRIOR_PERCENT", 2, least=1, most=50) /
 GOLD_WRONG_MOST = env.number("GOLD_WRONG_MOST_PERCENT", 50, least=1, most=99) / 100
 GOLD_WRONG_SERVES = env.number("GOLD_WRONG_SERVES", 4, least=1)
 GOLD_CONTESTED_MOST = env.number("GOLD_CONTESTED_MOST", 3, least=1)
+REVIEW_HELD_S = env.number("REVIEW_HELD_S", 900, least=30, most=24 * 3600)
+REVIEW_SENT_BACK_MOST = env.number("REVIEW_SENT_BACK_MOST", 3, most=100)
 REQUIREMENT_DEPTH_MOST = env.number("REQUIREMENT_DEPTH_MOST", 5, least=1, most=20)
 REQUIREMENT_CONDITIONS_MOST = env.number("REQUIREMENT_CONDITIONS_MOST", 20, least=1, most=200)
 APPROVED_SHARE_LEAST_ANSWERS = env.number("APPROVED_SHARE_LEAST_ANSWERS", 20, least=1)
@@ -127,7 +132,18 @@ RULE_PIECES_MOST = env.number("RULE_PIECES_MOST", 2_000, least=100, most=50_000)
 RULE_TRIAL_PIECES_MOST = env.number("RULE_TRIAL_PIECES_MOST", 100_000, least=1_000, most=10**7)
 RULE_PROPOSALS_MOST = env.number("RULE_PROPOSALS_MOST", 200, least=1, most=5_000)  # of one firing
 ACCESS_TOKEN_S = env.number("ACCESS_TOKEN_S", 60, least=5, most=60)  # a revoked one works no longer than this
+WANTS_S = env.number("WANTS_S", 900, least=1, most=24 * 3600)
+WIDEN_AFTER_S = env.number("WIDEN_AFTER_S", 600, least=1, most=7 * 24 * 3600)
+FIT_KEPT_FROM_ANSWERS = env.number("FIT_KEPT_FROM_ANSWERS", 20_000, least=0, most=10**9)
 DISAGREEMENT_ANSWERS_MOST = env.number("DISAGREEMENT_ANSWERS_MOST", 50_000, least=100, most=1_000_000)
+GROUP_LEAST = env.number("GROUP_LEAST", 10, least=5, most=1_000)  # people; smaller groups are shown to nobody
+SUSPECTS_LABELS_MOST = env.number("SUSPECTS_LABELS_MOST", 50_000, least=100, most=1_000_000)  # the newest of a batch
+SUSPECTS_SHOWN = env.number("SUSPECTS_SHOWN", 50, least=1, most=1_000)  # those that look wrong most
+AGREEMENT_VALUES_MOST = env.number("AGREEMENT_VALUES_MOST", 100_000, least=5_000, most=10_000_000)
+AGGREGATOR_TIMEOUT_S = env.number("AGGREGATOR_TIMEOUT_S", 30, least=1, most=60)  # of one call, all of it
+AGGREGATOR_REPLY_MOST_BYTES = env.number("AGGREGATOR_REPLY_MOST_BYTES", 5_000_000, least=1_000, most=10**8)
+AGGREGATOR_TASKS_AT_ONCE = env.number("AGGREGATOR_TASKS_AT_ONCE", 100, least=1, most=1_000)
+AGGREGATOR_TRIES = env.number("AGGREGATOR_TRIES", 5, least=1, most=20)
 ERRORS_SHOWN = env.number("ERRORS_SHOWN", 100, least=1)
 CONNECTIONS_MOST = env.number("CONNECTIONS_MOST", 2_000, least=16, most=100_000)  # of each server process
 HEADERS_MOST_BYTES = env.number("HEADERS_MOST_BYTES", 65_536, least=8_192, most=10**7)  # the address with them
@@ -150,6 +166,7 @@ LIMITS = {  # exact, each as many times in so many seconds; 0: no limit
     "message": (env.number("MESSAGES_AN_HOUR", 60), 3600),
     "report": (env.number("REPORTS_AN_HOUR", 30), 3600),
     "invitation": (env.number("INVITATIONS_AN_HOUR", 60), 3600),
+    "sample": (env.number("SAMPLES_AN_HOUR", 60), 3600),
 }
 PACES = {  # about right, of a caller in each server process: requests a second, and at once after a pause; 0: no limit
     "api": (env.number("API_A_SECOND", 50), env.number("API_AT_ONCE", 500, least=1)),
@@ -250,6 +267,7 @@ SWEEPS = {
     "tasks.jobs.warn_of_gold": 300,
     "tasks.jobs.rescore": 60,
     "tasks.jobs.update_consensus": 2,
+    "tasks.jobs.consolidate": 5,
     "tasks.jobs.accept": 2,
     "tasks.jobs.settle": 2,
     "tasks.jobs.tally": 2,
@@ -260,11 +278,14 @@ SWEEPS = {
     "tasks.jobs.reopen": 5,
     "tasks.jobs.fit_budgets": 2,
     "tasks.jobs.resume_dry": 30,
+    "tasks.jobs.widen": 30,
+    "tasks.jobs.lift_wishes": 10,
     "tasks.jobs.uphold_overdue": 30,
     "tasks.jobs.apply_rules": 5,
     "tasks.jobs.undo_owed": 60,
     "tasks.jobs.record": 5,
     "tasks.jobs.review_grants": 60,
+    "tasks.jobs.expire_reviews": 5,
     "workers.jobs.forget_invitations": 3600,
     "payments.jobs.payouts": 5,
     "payments.jobs.events": 5,
@@ -397,6 +418,7 @@ SPECTACULAR_SETTINGS = {
 
 # Files and pages
 STATIC_URL = "/static/"
+STATICFILES_DIRS = [("pictures", ROOT / "docs" / "pictures")]
 STATIC_ROOT = env.text("STATIC_ROOT") or None  # without it, files are served from where they lie
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

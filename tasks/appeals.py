@@ -8,7 +8,7 @@ from django.db import transaction
 from django.urls import reverse
 
 from marketplace import accounts, audit
-from marketplace.core import clock, states
+from marketplace.core import clock, jobs, states
 from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.models import Role, User
 from tasks import decisions
@@ -42,6 +42,8 @@ def contest(decision: Decision, worker: Worker, statement: str) -> Appeal:
     if decision.decided_by_id:
         text = f"{decision.get_kind_display()}: {appeal.statement[:QUOTED]}"
         notices.tell(decision.decided_by_id, "appeal", "A decision of yours is contested", text)
+    if decision.answer:
+        jobs.enqueue("tasks.jobs.contest_label", decision.answer.task_id)
     audit.record(worker.user, "contest", appeal)
     return appeal
 

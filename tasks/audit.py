@@ -263,6 +263,19 @@ CHECKS = {
         ON r.worker_id = told.worker_id AND coalesce(r.organisation_id, 0) = coalesce(told.organisation_id, 0)
         WHERE (coalesce(r.approved, 0), coalesce(r.rejected, 0))
             IS DISTINCT FROM (coalesce(told.approved, 0), coalesce(told.rejected, 0))""",
+    "a label was reviewed by who had answered it": """
+        SELECT r.id FROM tasks_review r JOIN tasks_answer a ON a.task_id = r.task_id AND a.submitted_at < r.decided_at
+        JOIN workers_worker w ON w.id = a.worker_id AND w.user_id = r.decided_by_id""",
+    "two verdicts on one label, one after the other, were given by the same person": """
+        SELECT r.id FROM tasks_review r JOIN tasks_review other ON other.task_id = r.task_id AND other.id < r.id
+        WHERE r.decided_by_id = other.decided_by_id AND r.state <> 'void' AND r.value IS NOT NULL
+            AND other.value IS NOT NULL AND (r.tier = 2 OR other.state <> 'void')""",
+    # of what consensus has weighed since
+    "a label is not what its reviewer said": """
+        SELECT r.id FROM tasks_review r JOIN tasks_batch b ON b.id = r.batch_id
+        JOIN tasks_consensus c ON c.task_id = r.task_id AND r.value ? c.field
+        WHERE r.state = 'final' AND c.updated_at > r.decided_at AND b.consensus_at > r.decided_at
+            AND c.value IS DISTINCT FROM r.value -> c.field""",
     "a batch's figures are not the counts of its rows": """
         WITH told AS (
             SELECT batch_id, sum(tasks) AS tasks, sum(closed) AS closed, sum(bought) AS bought, sum(leased) AS leased,

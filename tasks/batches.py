@@ -11,12 +11,12 @@ from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, jobs, money, states
-from marketplace.core.errors import Forbidden
-from marketplace.models import Dataset, Guideline, Item, Membership, Project, Role, User
+from marketplace.core.errors import Forbidden, Invalid
+from marketplace.models import Dataset, Guideline, Item, Membership, Project, RedundancyBy, Role, User
 from payments import reserves
 from tasks import fair_pay, forecast, pools, seats, tallies
 from tasks.errors import NotPublishable
-from tasks.models import Answer, Assignment, Batch, Task
+from tasks.models import Answer, Assignment, Batch, Review, Task
 from workers import notices
 from workers.models import Reliability
 
@@ -27,10 +27,12 @@ COMMITTED_WITHIN = timedelta(minutes=1)  # an appeal that began in time is seen 
 TOLD_MOST = 20
 PINNED = (
     *("schema", "schema_version", "mode", "currency", "price_micros", "redundancy_min", "redundancy_max"),
+    *("redundancy_by", "ask_experts"),
     *("target_confidence", "page_size", "lease_s", "accept_after_s", "appeal_window_s"),
     *("gold_share", "practice_size", "pass_mark", "pick_column"),
     *("exam_size", "exam_pass_mark", "exam_s", "exam_attempts", "exam_cooldown_s", "exam_price_micros"),
     *("exam_paid_most", "expected_s", "tiers", "pay_floor_micros", "top_up_most_percent"),
+    *("review_share", "review_unsure", "review_verdicts"),
 )
 
 # In one snapshot, for answers move while it is counted; each part by the partial index that holds only that
@@ -82,15 +84,20 @@ class Progress:
 
 
 @transaction.atomic
-def publish(project: Project, dataset: Dataset, by: User) -> Batch:
-    """Pin the terms, set the money aside and have the tasks made; all of it or nothing."""
+def publish(project: Project, dataset: Dataset, by: User, budget_micros: int | None = None) -> Batch:
+    """Pin the terms, set the money aside and have the tasks made; all of it or nothing.
+
+    budget_micros  what its answers may cost, with the fee; for projects that buy by budget, and only for these
+    """
     accounts.require(by, project.organisation, Role.MANAGER)
     if not by.is_confirmed:
         raise Forbidden("confirm your email address before publishing")
     project = Project.objects.select_for_update(no_key=True).get(pk=project.pk)
-    offer = forecast.quote(project, dataset)
+    _check_budget(project, budget_micros)
+    offer = forecast.quote(project, dataset, budget_micros)
     if offer.problems:
         raise NotPublishable(offer.problems[0], problems=offer.problems)
+    at = clock.now()
     batch = Batch.objects.create(
         project=project,
         number=(project.batches.aggregate(last=Max("number"))["last"] or 0) + 1,
@@ -100,7 +107,8 @@ def publish(project: Project, dataset: Dataset, by: User) -> Batch:
         gold_bought=offer.gold_answers_most,
         pilot_size=offer.pilot,
         published_by=by,
-        published_at=clock.now(),
+        published_at=at,
+        lowered_at=at if offer.budget else None,
         **{name: getattr(project, name) for name in PINNED},
     )
     lines = {name: micros for name, micros in offer.lines.items() if micros}
@@ -154,19 +162,22 @@ def close_project(project: Project, by: User) -> None:
 
 @transaction.atomic
 def close_finished(limit: int = 100) -> bool:
-    """Close batches in which every task is closed and every answer decided."""
+    """Close batches in which every task is closed, every answer decided, and no label waits for a reviewer."""
     # ordered as nothing but their partial indexes is, or the planner reads another one until it meets a row
     unsettled = Task.objects.filter(batch=OuterRef("pk"), state=Task.State.OPEN).order_by("pos")
     undecided = Answer.objects.filter(batch=OuterRef("pk"), state=Answer.State.SUBMITTED, attempt=0)
     leased = Assignment.objects.filter(
         batch=OuterRef("pk"), state=Assignment.State.OPEN, purpose=Assignment.Purpose.WORK
     )
+    reviewed = Review.objects.filter(batch=OuterRef("pk")).unfinished()
     running = Batch.objects.annotate(
         unsettled=Subquery(unsettled.values("pk")[:1]),
         undecided=Subquery(undecided.order_by("accept_at").values("pk")[:1]),
         leased=Subquery(leased.order_by("pk").values("pk")[:1]),
+        reviewed=Subquery(reviewed.order_by().values("pk")[:1]),
     )
-    finished = running.filter(state=Batch.State.OPEN, unsettled=None, undecided=None, leased=None).order_by("pk")
+    finished = running.filter(state=Batch.State.OPEN, unsettled=None, undecided=None, leased=None, reviewed=None)
+    finished = finished.order_by("pk")
     idle = finished.select_for_update(no_key=True, skip_locked=True, of=("self",))  # nobody else closes them now
     for batch in idle.select_related("project__organisation")[:limit]:
         close(batch, None)
@@ -253,6 +264,14 @@ def tell(batch: Batch, subject: str, text: str = "", but: User | None = None, li
     people = members.filter(Q(role=Role.OWNER) | Q(user=batch.published_by_id)).order_by("pk")
     link = link or reverse("project", args=[batch.project.public_id])
     notices.tell_all(people.values_list("user", flat=True)[:TOLD_MOST], "batch", subject, text, link)
+
+
+def _check_budget(project: Project, budget_micros: int | None) -> None:
+    by_budget = project.redundancy_by == RedundancyBy.BUDGET
+    if by_budget and budget_micros is None:
+        raise Invalid("say what its answers may cost: this project buys them by budget")
+    if not by_budget and budget_micros is not None:
+        raise Invalid("this project buys answers by confidence, not by budget")
 
 
 def _make_tasks(batch: Batch, upto: int) -> int:

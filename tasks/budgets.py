@@ -6,61 +6,30 @@ statement, so in one snapshot; whoever acts on it holds the batch (`seats.hold`)
 of their own.
 """
 
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from datetime import timedelta
+from typing import NamedTuple
 
-from django.db import connection, transaction
-from django.db.models import F
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F, OuterRef, Q, Subquery
 from django.urls import reverse
 
 from marketplace import accounts, audit
 from marketplace.core import clock, money
 from marketplace.core.errors import IllegalMove, Invalid
-from marketplace.models import Role, User
+from marketplace.models import RedundancyBy, Role, User
 from payments import reserves
-from tasks import batches, seats
+from tasks import batches, seats, stands, waiting, wishes
 from tasks.errors import BelowCommitted
-from tasks.models import Batch, Task
+from tasks.models import Assignment, Batch, Task
+from tasks.stands import Stand
 
 STEP = 10_000  # tasks at a time
-
-COUNTED = "bought, withdrawn, leased, submitted, accepted, gold, gold_out"
-# Figures are exact at any moment; gold that was leased and lost is counted as still to come, for it may come late
-STAND = f"""
-WITH told AS (
-    SELECT coalesce(sum(bought), 0)::bigint AS bought, coalesce(sum(gold), 0)::bigint AS gold,
-        coalesce(sum(gold_out), 0)::bigint AS gold_out, coalesce(sum(withdrawn), 0)::bigint AS withdrawn,
-        coalesce(sum(leased + submitted + accepted), 0)::bigint AS given
-    FROM (SELECT {COUNTED} FROM tasks_tally WHERE batch_id = %(batch)s UNION ALL
-          SELECT {COUNTED} FROM tasks_mark WHERE batch_id = %(batch)s) AS parts),
-golden AS (
-    SELECT count(*) AS leased FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
-    WHERE a.batch_id = %(batch)s AND a.state = 'open' AND a.purpose = 'work' AND x.state = 'leased' AND x.to_grade)
-SELECT acc.credits_micros - acc.debits_micros, ({batches.OWED})::bigint,
-    told.bought - (told.given - told.gold - golden.leased), told.withdrawn,
-    greatest(0, b.gold_bought - told.gold - told.gold_out - golden.leased),
-    CASE WHEN b.exam_size > 0 THEN b.exam_paid_most - b.exams_taken ELSE 0 END,
-    coalesce((SELECT sum(amount_micros) FROM payments_reserveline
-              WHERE reserve_id = r.id AND name = 'answers'), 0)::bigint,
-    coalesce((SELECT sum(amount_micros) FROM payments_reserveline
-              WHERE reserve_id = r.id AND name NOT IN ('answers', 'gold', 'training', 'bonus')), 0)::bigint
-        - b.topped_micros
-FROM tasks_batch b JOIN payments_reserve r ON r.subject = %(subject)s JOIN payments_account acc ON acc.id = r.account_id
-CROSS JOIN told CROSS JOIN golden WHERE b.id = %(batch)s
-"""
-
-
-class Stand(NamedTuple):
-    """What there is and what may come to be owed, at one moment."""
-
-    left_micros: int  # in the reserve
-    owed_micros: int  # for what was given out
-    open_seats: int
-    withdrawn_seats: int
-    gold_to_come: int
-    exams_to_come: int
-    line_micros: int  # of the answers, what was spent of it included
-    other_micros: int  # left in lines that are not for answers at all
+UNIT_MICROS = 1_000_000  # of a currency
+PORTION, PORTION_LEAST = 0.1, 20  # of the tasks, that may be open at once where the next answer goes by its gain
 
 
 @dataclass(frozen=True)
@@ -102,10 +71,25 @@ class Budget:
         return self.dry and not self.open_seats
 
 
+class Next(NamedTuple):
+    """What 1.00 of the currency more would buy now of tasks that wait for another answer."""
+
+    answers: int
+    righted: float  # labels, as is to be expected
+    cost_micros: int
+
+
+def of_next(batch: Batch) -> Next:
+    """What the next money would buy; it reads as many tasks as that."""
+    each = batch.seat_most_micros
+    answers, righted = waiting.worth(batch, max(1, UNIT_MICROS // max(1, each)))
+    return Next(answers, righted, answers * each)
+
+
 def of(batch: Batch) -> Budget:
     """The budget of a batch as it is now."""
     batch.refresh_from_db()
-    stand, each = _stand(batch), batch.seat_most_micros
+    stand, each = stands.of(batch), batch.seat_most_micros
     free = _free(batch, stand)
     return Budget(
         answers_micros=stand.line_micros,
@@ -140,7 +124,7 @@ def change(
     raises  as `lower` and `raise_to`
     """
     batch = _locked(batch, by)
-    line = _stand(batch).line_micros
+    line = stands.of(batch).line_micros
     if answers_micros is not None and answers_micros != line:  # first, for it locks tasks
         lower(batch, by, answers_micros) if answers_micros < line else raise_to(batch, by, answers_micros)
         batch.refresh_from_db()
@@ -161,7 +145,7 @@ def lower(batch: Batch, by: User, to_micros: int) -> Budget:
     raises  BelowCommitted (`least_micros`), IllegalMove (not open), Invalid (it is no more than that), Forbidden
     """
     batch = _locked(batch, by)
-    stand = _stand(batch)
+    stand = stands.of(batch)
     if to_micros >= stand.line_micros:
         raise Invalid(f"its answers may cost {money.show(stand.line_micros, batch.currency)} as it is")
     if to_micros < (least := _least(batch, stand)):
@@ -180,7 +164,7 @@ def raise_to(batch: Batch, by: User, to_micros: int) -> Budget:
     raises  InsufficientFunds (`missing_micros`), IllegalMove (not open), Invalid (it is no less than that), Forbidden
     """
     batch = _locked(batch, by)
-    stand = _stand(batch)
+    stand = stands.of(batch)
     more = to_micros - stand.line_micros
     if more <= 0:
         raise Invalid(f"its answers may cost {money.show(stand.line_micros, batch.currency)} as it is")
@@ -192,23 +176,27 @@ def raise_to(batch: Batch, by: User, to_micros: int) -> Budget:
     return of(batch)
 
 
-def buy(batch: Batch, tasks: list[int]) -> None:
-    """Buy another answer for each of these tasks, or for the first in the queue as far as the budget pays.
+def buy(batch: Batch, tasks: Mapping[int, float]) -> None:
+    """Buy another answer for each of these tasks; as far as the budget pays where it need not cover them all.
 
-    The others wait. Once there is nothing more to hand out, the batch is dry, and its people are told.
-    For whoever holds the batch.
+    Then it goes to those to which it is worth most, among these and all that wait; the others wait on. Where a budget
+    decides, only a part of the tasks is opened at a time, for the answers to these say where the next are worth most.
+    Once there is nothing more to hand out, the batch is dry, and its people are told. For whoever holds the batch.
+
+    tasks  with what another answer is worth to each
     """
     batch = Batch.objects.get(pk=batch.pk)  # as it is now, under the hold
     if batch.state != Batch.State.OPEN:
         return
     if batch.lowered_at is None:  # its reserve covers the most it may come to buy
-        seats.buy(batch, tasks)
+        seats.buy(batch, list(tasks))
+        wishes.ask(batch, list(tasks))
         return
-    stand = _stand(batch)
-    chosen = seats.first(tasks, _affordable(batch, _free(batch, stand)))
-    seats.buy(batch, chosen)
-    waits = len(chosen) < len(tasks) or _withdrawn(batch)
-    if waits and not chosen and not stand.open_seats:
+    waiting.note(tasks)
+    stand = stands.of(batch)
+    room = _portion(batch) - stand.open_seats if batch.redundancy_by == RedundancyBy.BUDGET else None
+    is_nothing_left = not _buy_first(batch, stand, room) and not stand.open_seats
+    if is_nothing_left and (_withdrawn(batch) or waiting.first(batch, 1)):
         _run_dry(batch)
 
 
@@ -219,7 +207,7 @@ def fit(pk: int) -> bool:
     batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
     if batch.fit_to_micros is None:
         return False
-    stand = _stand(batch)
+    stand = stands.of(batch)
     if batch.state != Batch.State.OPEN:
         _fitted(batch)
     elif stand.line_micros > batch.fit_to_micros:
@@ -235,8 +223,23 @@ def resume(pk: int) -> bool:
     with transaction.atomic():
         seats.hold(pk)
         batch = Batch.objects.select_for_update(no_key=True).get(pk=pk)
-        if batch.state == Batch.State.OPEN and batch.dry_at and _affordable(batch, free := _free(batch, _stand(batch))):
+        if (
+            batch.state == Batch.State.OPEN
+            and batch.dry_at
+            and _affordable(batch, free := _free(batch, stands.of(batch)))
+        ):
             _go_on(batch, free)
+    return False
+
+
+def widen(pk: int) -> bool:
+    """Open more tasks of a batch that buys by budget: those that are open wait for people who do not come."""
+    with transaction.atomic():
+        seats.hold(pk)
+        Batch.objects.filter(pk=pk).update(widened_at=clock.now())
+        batch = Batch.objects.get(pk=pk)
+        if batch.state == Batch.State.OPEN:
+            _buy_first(batch, stands.of(batch), _portion(batch))
     return False
 
 
@@ -251,6 +254,16 @@ def dry(limit: int = 100) -> list[int]:
     return list(waiting.order_by(F("dry_seen_at").asc(nulls_first=True)).values_list("pk", flat=True)[:limit])
 
 
+def idle(limit: int = 100) -> list[int]:
+    """Open batches that buy by budget and were handed no answer for a while, those widened longest ago first."""
+    before = clock.now() - timedelta(seconds=settings.WIDEN_AFTER_S)
+    handed_in = Assignment.objects.filter(batch=OuterRef("pk"), submitted_at__gt=before).order_by("submitted_at")
+    rows = Batch.objects.filter(state=Batch.State.OPEN, redundancy_by=RedundancyBy.BUDGET, dry_at=None)
+    rows = rows.filter(Q(widened_at=None) | Q(widened_at__lt=before), published_at__lt=before)
+    rows = rows.annotate(handed_in=Subquery(handed_in.values("pk")[:1])).filter(handed_in=None)
+    return list(rows.order_by(F("widened_at").asc(nulls_first=True)).values_list("pk", flat=True)[:limit])
+
+
 def _locked(batch: Batch, by: User) -> Batch:
     accounts.require(by, batch.project.organisation, Role.MANAGER)
     seats.hold(batch.pk)
@@ -259,13 +272,6 @@ def _locked(batch: Batch, by: User) -> Batch:
     if batch.state != Batch.State.OPEN:
         raise IllegalMove(f"the batch is {batch.state}", state=str(batch.state))
     return batch
-
-
-def _stand(batch: Batch) -> Stand:
-    named: dict[str, Any] = {"batch": batch.pk, "subject": batch.subject}
-    with connection.cursor() as sql:
-        sql.execute(STAND, {**named, "contestable_after": clock.now() - batches.COMMITTED_WITHIN})
-        return Stand(*sql.fetchone())
 
 
 def _free(batch: Batch, stand: Stand) -> int:
@@ -281,6 +287,20 @@ def _least(batch: Batch, stand: Stand) -> int:
 
 def _affordable(batch: Batch, free: int) -> int:
     return max(0, free) // max(1, batch.seat_most_micros)
+
+
+def _portion(batch: Batch) -> int:
+    return max(PORTION_LEAST, math.ceil(PORTION * batch.items))
+
+
+def _buy_first(batch: Batch, stand: Stand, room: int | None) -> int:
+    """Buy for those that wait, the worthiest first, as far as the budget pays and there is room; for how many."""
+    affordable = _affordable(batch, _free(batch, stand))
+    chosen = waiting.first(batch, affordable if room is None else min(affordable, max(0, room)))
+    seats.buy(batch, chosen)
+    wishes.ask(batch, chosen)
+    waiting.forget(chosen)  # one that may have no more would come first for ever
+    return len(chosen)
 
 
 def _withdrawn(batch: Batch) -> bool:

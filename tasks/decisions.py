@@ -10,7 +10,7 @@ from django.db.models import F
 from django.urls import reverse
 
 from marketplace import accounts, audit
-from marketplace.core import clock, states
+from marketplace.core import clock, jobs, states
 from marketplace.core.errors import Forbidden, IllegalMove, Invalid
 from marketplace.models import Organisation, Role, User
 from tasks import effects
@@ -210,6 +210,8 @@ def overturn(decision: Decision, by: User | None, because: str) -> None:
     states.move(decision, Decision.State.OVERTURNED, undone_at=clock.now(), undone_because=because)
     if decision.answer:
         effects.put_back(decision)
+        if decision.kind != Decision.Kind.EXCLUDE:  # the answer may be right after all, and a reviewer wrong
+            jobs.enqueue("tasks.jobs.doubt_verdict", decision.answer.task_id)
     else:
         effects.undo(decision)
     count(decision, overturned=1)

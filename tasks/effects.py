@@ -40,6 +40,7 @@ def take_out(decision: Decision) -> None:
         if refill:
             reserves.add(answer.batch.subject, "answers", answer.batch.seat_most_micros)
     if is_rejected:
+        evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "rejected")  # it is said once
         evidence.add(Evidence.Kind.REVIEW, [(answer, 0.0)])
 
 
@@ -59,7 +60,8 @@ def put_back(decision: Decision) -> None:
     if not is_gold(answer):
         seats.restore(answer)
     _restore_pay(decision, answer)
-    evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
+    if was_rejected:
+        evidence.void(answer.evidence.filter(kind=Evidence.Kind.REVIEW), "decision overturned", decision)
 
 
 def withhold(decision: Decision) -> None:

@@ -81,3 +81,11 @@ class AppealClosed(Conflict):
 
 class BelowCommitted(Conflict):
     title = "More than that is spent or given out already"
+
+
+class OwnAnswer(Forbidden):
+    title = "Nobody reviews what they answered"
+
+
+class NoReviewWaiting(Conflict):
+    title = "No label waits for you"

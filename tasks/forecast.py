@@ -15,7 +15,7 @@ from django.db.models import QuerySet
 
 from marketplace.core import money
 from marketplace.labels import schema as label_schema
-from marketplace.models import Dataset, Item, Project
+from marketplace.models import Dataset, Item, Project, RedundancyBy
 from payments import reserves
 from payments.models import Account
 from tasks import fair_pay, pilots, pools, tallies, training
@@ -39,8 +39,10 @@ class Quote:
     practice_gold: int
     exam_gold: int
     pilot: int  # items of a pilot; 0: it is none
-    answers_most: int
+    answers_least: int  # that every item gets together
+    answers_most: int  # that are bought at most: by a budget what it pays
     gold_answers_most: int
+    budget: "BudgetBounds | None"  # where a budget decides how many
     lines: dict[str, int]
     expected: dict[str, int]  # of each line, what it will probably cost
     fee_bp: int
@@ -50,6 +52,11 @@ class Quote:
     mode: str
     price_most_micros: int
     problems: list[str] = field(default_factory=list)
+
+    @property
+    def answers_beyond(self) -> int:
+        """Of the answers, how many are not among the least of each item."""
+        return max(0, self.answers_most - self.answers_least)
 
     @property
     def total_micros(self) -> int:
@@ -65,6 +72,15 @@ class Quote:
 
 
 @dataclass(frozen=True)
+class BudgetBounds:
+    """What answers may cost where a budget decides: within what makes sense, with the fee."""
+
+    answers_micros: int  # as asked; what would probably be enough where nothing was
+    least_micros: int  # for the least answers of every item
+    most_micros: int  # for the most of every item
+
+
+@dataclass(frozen=True)
 class Running:
     """What a batch has cost, and what it will have cost at its end: probably, and at most."""
 
@@ -74,21 +90,27 @@ class Running:
     answers_expected: float  # of each task
 
 
-def quote(project: Project, dataset: Dataset) -> Quote:
-    """What putting this dataset to work would cost at most, and probably, line by line, each with its fee."""
+def quote(project: Project, dataset: Dataset, budget_micros: int | None = None) -> Quote:
+    """What putting this dataset to work would cost at most, and probably, line by line, each with its fee.
+
+    budget_micros  what its answers may cost, where the project buys by budget; None: what is probably enough
+    """
     items = _items(project, dataset)
     gold = items.filter(truth__isnull=False).count()
     unknown = items.filter(truth__isnull=True).count()
     tasks = min(unknown, project.pilot_size) if (is_pilot := pilots.is_next(project)) else unknown
     shared = pools.share(project, gold)
-    answers = tasks * project.redundancy_max
-    hidden = math.ceil(answers * project.gold_share) if shared.hidden else 0
     price = max(project.price_micros, *(tier["price_micros"] for tier in project.tiers), 0)
     fee = money.fee_micros(price, settings.FEE_BP)
     each = price + fee
+    budget = _budget(project, tasks, each, budget_micros)
+    answers = (
+        min(tasks * project.redundancy_max, budget.answers_micros // each) if budget else tasks * project.redundancy_max
+    )
+    hidden = math.ceil(answers * project.gold_share) if shared.hidden else 0
     exams = project.exam_paid_most if project.exam_size and project.exam_price_micros else 0
     exam_fee = money.fee_micros(project.exam_price_micros, settings.FEE_BP)
-    lines = {"answers": answers * each, "gold": hidden * each}
+    lines = {"answers": budget.answers_micros if budget else answers * each, "gold": hidden * each}
     lines |= {"training": exams * (project.exam_price_micros + exam_fee)} if exams else {}
     floor_micros, share = project.pay_floor_micros, project.top_up_most_percent
     if top_ups := fair_pay.line_micros(price, answers + hidden, floor_micros, project.currency, share):
@@ -102,8 +124,10 @@ def quote(project: Project, dataset: Dataset) -> Quote:
         practice_gold=shared.practice,
         exam_gold=shared.exam,
         pilot=tasks if is_pilot else 0,
+        answers_least=tasks * project.redundancy_min,
         answers_most=answers,
         gold_answers_most=hidden,
+        budget=budget,
         lines=lines,
         expected=_expected(project, lines, tasks, hidden, each),
         fee_bp=settings.FEE_BP,
@@ -112,7 +136,7 @@ def quote(project: Project, dataset: Dataset) -> Quote:
         currency=project.currency,
         mode=project.mode,
         price_most_micros=price,
-        problems=_problems(project, dataset, tasks, gold),
+        problems=_problems(project, dataset, tasks, gold) + _budget_problems(project, tasks, budget),
     )
 
 
@@ -170,6 +194,24 @@ def _expected(project: Project, lines: dict[str, int], tasks: int, hidden: int, 
         "answers": min(lines["answers"], round(answers * each)),
         "gold": min(lines["gold"], math.ceil(answers * project.gold_share) * each if hidden else 0),
     }
+
+
+def _budget(project: Project, tasks: int, each: int, asked: int | None) -> BudgetBounds | None:
+    if project.redundancy_by != RedundancyBy.BUDGET:
+        return None
+    least, most = tasks * project.redundancy_min * each, tasks * project.redundancy_max * each
+    enough = round(tasks * answers_expected(project, project)) * each
+    return BudgetBounds(min(most, max(least, enough)) if asked is None else asked, least, most)
+
+
+def _budget_problems(project: Project, tasks: int, budget: BudgetBounds | None) -> list[str]:
+    if not budget or not tasks or budget.least_micros <= budget.answers_micros <= budget.most_micros:
+        return []
+    least, most = (money.show(micros, project.currency) for micros in (budget.least_micros, budget.most_micros))
+    return [
+        f"a budget for answers must lie between {least} ({project.redundancy_min} for each of {tasks:,} items) "
+        f"and {most} ({project.redundancy_max} for each)"
+    ]
 
 
 def _items(project: Project, dataset: Dataset) -> QuerySet[Item]:

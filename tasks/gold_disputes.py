@@ -45,6 +45,8 @@ def contest(worker: Worker, answer: Answer, statement: str) -> GoldContest:
         gold=row, worker=worker, answer=answer, statement=statement.strip(), at=clock.now()
     )
     Gold.objects.filter(pk=row.pk).update(contested=F("contested") + 1, to_look=True)
+    if row.source_id:  # made of a label
+        jobs.enqueue("tasks.jobs.contest_label", row.source_id)
     audit.record(worker.user, "contest", row)
     return made
 
@@ -109,6 +111,8 @@ def overturn(row: Gold, by: User, reason: str, truth: dict[str, Any] | None = No
     moved = _move(row, Gold.State.OVERTURNED, by, reason, truth=was if truth is None else truth)
     Item.objects.filter(pk=moved.task.item_id, truth=was).update(truth=truth)
     _void(moved, "gold overturned")
+    if moved.source_id:
+        jobs.enqueue("tasks.jobs.doubt_verdict", moved.source_id)
     return moved
 
 

@@ -12,6 +12,7 @@ from tasks import (
     batches,
     budgets,
     consensus,
+    consolidations,
     decisions,
     dispute_notices,
     earning,
@@ -25,12 +26,14 @@ from tasks import (
     payout_notices,
     reconsidering,
     reopening,
+    reviews,
     rules,
     settlement,
     tallies,
     top_up_notices,
     totals,
     training,
+    wishes,
 )
 from tasks.models import Batch
 
@@ -74,6 +77,14 @@ def warn_of_gold() -> bool:
 
 def update_consensus() -> bool:
     return _each(consensus.update, consensus.waiting())
+
+
+def consolidate() -> bool:
+    """Ask projects' own aggregators about tasks that are done, and have labels made of what they said."""
+    more = _each(consolidations.look, consolidations.outdated())
+    more |= _each(consolidations.send, consolidations.due())
+    consolidations.weigh()
+    return more
 
 
 def accept() -> bool:
@@ -123,6 +134,14 @@ def resume_dry() -> bool:
     return _each(budgets.resume, budgets.dry())
 
 
+def widen() -> bool:
+    return _each(budgets.widen, budgets.idle())
+
+
+def lift_wishes() -> bool:
+    return wishes.lift()
+
+
 def uphold_overdue() -> bool:
     return appeals.uphold_overdue()
 
@@ -153,6 +172,20 @@ def reconsider(evidence_ids: list[int], gold_task: int | None = None) -> None:
     reconsidering.after_void(evidence_ids)
     if gold_task is not None:
         training.rescore_with(gold_task)
+
+
+def expire_reviews() -> bool:
+    return reviews.expire()
+
+
+def contest_label(task: int) -> None:
+    """Somebody contests what was decided on the label of a task, or with it."""
+    reviews.contest(task)
+
+
+def doubt_verdict(task: int) -> None:
+    """What was decided with the label of a task was wrong."""
+    reviews.doubt(task)
 
 
 def undo_owed() -> bool:

@@ -13,7 +13,7 @@ from marketplace.labels import schema as label_schema
 from marketplace.models import Project, Role, User
 from payments import reserves
 from payments.models import Account
-from tasks import effects, evidence, seats
+from tasks import effects, evidence, reviews, seats
 from tasks.models import Answer, Batch, Evidence, Reopening, Task
 from workers import notices
 
@@ -166,6 +166,7 @@ def _supersede(run: Reopening, batch: Batch, code: int, tasks: list[int]) -> Non
     batch.refresh_from_db()
     if batch.state != Batch.State.OPEN:  # it was closed while its answers were looked for: there is nothing to buy
         return
+    reviews.supersede({task for _, task in old})
     bought: dict[int, int] = {}
     for _, task in old:
         bought[task] = bought.get(task, 0) + 1

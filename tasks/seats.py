@@ -29,7 +29,8 @@ SUPERSEDED = """(SELECT count(*) FROM tasks_answer x WHERE x.task_id = t.id AND 
                  AND x.state IN ('submitted', 'accepted'))"""
 AMONG = {  # where a page comes from: a part of the queue, or what the worker picked
     "queue": """AND (t.priority, t.pos) > (%(priority)s, %(pos)s)
-        AND (t.priority, t.pos) <= (%(to_priority)s, %(to_pos)s)""",
+        AND (t.priority, t.pos) <= (%(to_priority)s, %(to_pos)s)
+        AND (t.wants_until IS NULL OR t.wants <@ %(good_at)s::smallint[])""",
     "picked": "AND t.pick_key = ANY(%(keys)s::text[])",
 }
 HIDDEN = f"""SELECT g.task_id FROM tasks_gold g WHERE g.batch_id = %(batch)s AND g.purpose = 'hidden'
@@ -107,6 +108,7 @@ class Wanted:
     claimed  what the cursor has been given so far, as the claim saw it: another claim of the same person shows by it
     draw     where to look for gold
     price    of each answer, gold or not: by the worker's tier
+    good_at  classes; a task that wishes for who is good at others is passed by
     keys     what the worker picked, if anything
     """
 
@@ -120,6 +122,7 @@ class Wanted:
     size: int
     gold: int
     draw: float
+    good_at: Sequence[int] | None
     keys: Sequence[str] | None
 
 
@@ -147,7 +150,7 @@ def give(wanted: Wanted, after: Place = HEAD, to: Place = END, *, wait: bool = F
             **{"batch": terms.batch, "price": wanted.price_micros, "fee": fee_micros, "lease_s": terms.lease_s},
             **{"priority": after[0], "pos": after[1], "to_priority": to[0], "to_pos": to[1], "name": name},
             **{"size": wanted.size, "gold": wanted.gold, "draw": wanted.draw, "guideline": wanted.guideline},
-            **{"keys": wanted.keys, "self_selected": wanted.keys is not None},
+            **{"good_at": wanted.good_at, "keys": wanted.keys, "self_selected": wanted.keys is not None},
         },
     )
     if not rows:
@@ -226,7 +229,7 @@ def buy(batch: Batch, tasks: Sequence[int]) -> None:
     _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            f"""UPDATE tasks_task t SET bought = bought + 1
+            f"""UPDATE tasks_task t SET bought = bought + 1, gain = NULL
                 WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND bought < %s + {SUPERSEDED}""",
             [list(tasks), batch.redundancy_max],
         )
@@ -277,15 +280,6 @@ def bring_back(batch: Batch, most: int, limit: int) -> int:
         return int(sum(row[0] for row in sql.fetchall()))
 
 
-def first(tasks: Sequence[int], most: int) -> list[int]:
-    """So many of these tasks, those that come first in the queue."""
-    with connection.cursor() as sql:
-        sql.execute(
-            "SELECT id FROM tasks_task WHERE id = ANY(%s) ORDER BY priority, pos, id LIMIT %s", [list(tasks), most]
-        )
-        return [row[0] for row in sql.fetchall()]
-
-
 def reopen(seats: Mapping[int, int]) -> None:
     """Buy so many more answers for each of these tasks, paid for by the caller, and ask for them."""
     _lock(seats)
@@ -326,7 +320,7 @@ def settle(tasks: Sequence[int]) -> list[int]:
     _lock(tasks)
     with connection.cursor() as sql:
         sql.execute(
-            """UPDATE tasks_task SET state = 'closed'
+            """UPDATE tasks_task SET state = 'closed', gain = NULL
                WHERE id = ANY(%s) AND state = 'open' AND taken = bought AND withdrawn = 0 RETURNING id""",
             [list(tasks)],
         )

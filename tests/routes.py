@@ -45,6 +45,7 @@ NAMED: dict[str, Callable[[World], Any]] = {
     "projects": lambda here: here.project.public_id,
     "questions": lambda here: here.conversation.public_id,
     "reports": lambda here: here.report.public_id,
+    "reviews": lambda here: here.review.public_id,
     "rules": lambda here: here.rule.public_id,
     "top-up-proposals": lambda here: here.proposal.public_id,
     "members/membership": lambda here: here.membership.pk,
@@ -107,6 +108,7 @@ TYPED_RULE = {
     **{"name": "Many", "collector": "answers", "kind": "stop", "hours": "1"},
     **{"figure0": "total", "is0": "GreaterThan", "to0": "9"},
 }
+AGGREGATOR = {"url": "https://labels.example.org/"}
 LESSON = {"title": "Owls", "text": "Look."}
 SESSION = {"title": "Owls", "begins_at": "2030-01-01T10:00", "ends_at": "2030-01-01T11:00", "items": 1}
 ASKED = {"of": "country", "is": "EqualTo", "to": "DE"}
@@ -127,6 +129,7 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/projects/%(id)s/guidelines": lambda here: {"text": "Look."},
     "POST /api/v1/projects/%(id)s/reopenings": lambda here: {"field": "animal", "label": "cat", "version": 0},
     "POST /api/v1/projects/%(id)s/rules": lambda here: RULE,
+    "POST /api/v1/projects/%(id)s/aggregator": lambda here: AGGREGATOR,
     "POST /api/v1/top-up-proposals/%(id)s/decline": lambda here: {"reason": "They were away."},
     "POST /api/v1/rules/%(id)s/revise": lambda here: {"name": "More"},
     "POST /api/v1/projects/%(id)s/publish": lambda here: {"dataset": here.dataset.public_id},
@@ -194,6 +197,8 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /api/v1/reports/%(id)s/settle": lambda here: {"reason": "It is.", "pause_project": True},
     "POST /api/v1/reports/%(id)s/dismiss": lambda here: {"reason": "It is not."},
     "PUT /api/v1/notices/choices": lambda here: {"choices": [{"kind": "batch", "mail": "not", "shown": True}]},
+    "PATCH /api/v1/about-me": lambda here: {"said": {"gender": "man"}, "consents": True},
+    "POST /about-me/": lambda here: {"age": "25_34", "consents": "on"},
     "POST /account/delete/": lambda here: {"password": make.PASSWORD, "leave_rest": "on"},
     "POST /records/verify/": lambda here: {"document": here.document, "verb": "keep"},
     "POST /work/record/signed/": lambda here: {"holder": "wrk_there"},
@@ -211,6 +216,7 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /organisations/%(organisation)s/draft/": lambda here: TYPED,
     "POST /projects/%(project)s/edit/": lambda here: TYPED,
     "POST /projects/%(project)s/rules/new/": lambda here: TYPED_RULE,
+    "POST /projects/%(project)s/aggregator/": lambda here: AGGREGATOR,
     "POST /top-up-proposals/%(proposal)s/decline": lambda here: {"reason": "They were away."},
     "POST /rules/%(rule)s/revise/": lambda here: TYPED_RULE,
     "POST /projects/%(project)s/lessons/": lambda here: LESSON,
@@ -223,6 +229,7 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     "POST /projects/%(project)s/guideline/edit/": lambda here: {"text": "Look.", **NO_EXAMPLES},
     "POST /projects/%(project)s/guideline/reopen/": lambda here: {"label": "animal:cat", "version": "0"},
     "POST /projects/%(project)s/publish/now": lambda here: {"dataset": here.dataset.public_id},
+    "POST /batches/%(batch)s/labels-to-look-at/review": lambda here: {"key": _key(here.done)},
     "POST /batches/%(batch)s/accept": lambda here: {"answer": here.answer.public_id},
     "POST /answers/%(answer)s/": lambda here: {**REASON, "verb": "reject"},
     "POST /work/assignments/%(assignment)s/": lambda here: {f"t{n}-animal": "cat" for n in range(here.batch.page_size)},
@@ -277,6 +284,9 @@ SENT: dict[str, Callable[[World], dict[str, Any]]] = {
     },
     "POST /work/profile": lambda here: {"country": "DE", "language0-code": "de", "language0-level": "C1"},
     "POST /work/credentials/%(credential)s/ask": lambda here: {"statement": "I am one."},
+    "POST /api/v1/batches/%(id)s/reviews": lambda here: {"keys": [_key(here.done)]},
+    "POST /api/v1/reviews/%(id)s/decide": lambda here: {"verdict": "accept"},
+    "POST /reviews/%(review)s/": lambda here: {"verdict": "accept"},
     "POST /work/decisions/%(decision)s/": lambda here: {"statement": "It is one."},
 }
 
@@ -292,6 +302,10 @@ def _named(here: World) -> str:
 def _untouched(here: World) -> str:
     """The key of an item that nobody has begun."""
     task = here.batch.tasks.filter(gold=None, answers=None).order_by("pk")[0]
+    return _key(task)
+
+
+def _key(task: Any) -> str:
     return ItemAlias.objects.filter(item=task.item_id)[0].key
 
 

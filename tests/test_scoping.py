@@ -24,7 +24,7 @@ pytestmark = pytest.mark.django_db
 
 OPEN_TO_ALL = {
     *("/", "/api/", "/api/v1/openapi.json", "/api/v1/docs/", "/healthz", "/readyz", "/metrics"),
-    *("/how-work-is-judged/", "/.well-known/manyhands-record.json"),
+    *("/how-work-is-judged/", "/how-labels-are-decided/", "/.well-known/manyhands-record.json"),
     "/webhooks/stripe",  # for whoever knows the secret
 }
 
@@ -43,6 +43,7 @@ REVIEWERS_MAY = {
     *(f"POST /gold/%(gold)s/{verb}" for verb in ("", "explain", "retire")),
     "POST /batches/%(batch)s/gold/promote",
     "POST /batches/%(batch)s/accept",
+    "POST /batches/%(batch)s/labels-to-look-at/review",
     "POST /answers/%(answer)s/",
     "POST /conversations/%(conversation)s/",
     "POST /conversations/%(conversation)s/close",
@@ -52,6 +53,13 @@ REVIEWERS_MAY = {
     "POST /api/v1/decisions/%(id)s/withdraw",
     "POST /api/v1/decisions/%(id)s/statements",
     "POST /decisions/%(decision)s/withdraw",
+    "POST /api/v1/batches/%(id)s/reviews",
+    "POST /api/v1/projects/%(id)s/reviews/next",
+    "POST /api/v1/reviews/%(id)s/decide",  # those that they hold
+    "POST /api/v1/reviews/%(id)s/pass",
+    "POST /projects/%(project)s/reviews/next",
+    "POST /reviews/%(review)s/",
+    "POST /reviews/%(review)s/pass",
 }
 NOT_NOW = {  # a page that refuses what does not fit what is there
     "/work/assignments/%(assignment)s/check/%(position)s",

@@ -8,18 +8,32 @@ from marketplace.core import clock
 from marketplace.models import ApiKey, Dataset, Import, Lesson, Membership, Organisation, Project, User
 from payments import payout_accounts, payouts, prepayments, refunds
 from payments.models import Invoice, Payout, Prepayment, Refund, Transfer
-from tasks import appeals, assignments, cohorts, conversations, decisions, record, reports, rules
+from tasks import (
+    appeals,
+    assignments,
+    cohorts,
+    consolidations,
+    conversations,
+    decisions,
+    record,
+    reports,
+    reviews,
+    rules,
+)
 from tasks.models import (
     Answer,
     Appeal,
     Assignment,
     Batch,
     Cohort,
+    Consensus,
     Conversation,
     Decision,
     Message,
     Report,
+    Review,
     Rule,
+    Task,
     TopUpProposal,
 )
 from tests import make
@@ -63,6 +77,8 @@ class World:
     report: Report  # Wes's, about a task
     notice: Notice  # Wes's, not read
     rule: Rule  # tried, and off
+    review: Review  # of a label; Rita holds it
+    done: Task  # closed, and nobody looks at it
     proposal: TopUpProposal  # to add to Wes's pay
     document: str  # Ada's signed record
     lesson: Lesson  # of the project
@@ -89,6 +105,7 @@ class World:
             return page_marks
         seen_by_both = [self.batch, self.answer, self.decision, self.appeal, self.conversation, self.message]
         seen_by_both += [self.cohort, self.qualification, self.group, self.invitation, self.proposal]
+        seen_by_both += [self.review]
         return [*offer_marks, *page_marks, *(row.public_id for row in seen_by_both), "item 1"]
 
 
@@ -121,6 +138,7 @@ def made_by_everybody() -> World:
         {"kind": "stop", "hours": 1},
     )
     rules.try_on_past(rule, rita)
+    consolidations.name(project, rita, "https://localhost/labels")  # which is not public: a sample says so at once
     birds, group = qualifications.define(home, rita, "Birds"), groups.found(home, rita, "Ours")
     qualifications.give(birds, rita, [(home.pseudonym(worker.public_id), 0.9)])
     groups.add(group, rita, [home.pseudonym(worker.public_id)])
@@ -166,6 +184,8 @@ def made_by_everybody() -> World:
         report=reports.report(wes, "broken", "It is empty.", assignment=lease, position=1),
         notice=notices.tell(wes, "money", "A payout is on its way"),
         rule=rule,
+        review=_in_hand(batch, rita),
+        done=batch.tasks.filter(state=Task.State.CLOSED, gold=None).order_by("pk")[1],
         proposal=paid.proposed(worker, batch),
         document=record.portable(profiles.of(ada)),
         lesson=lessons.write(project, rita, "Owls", "They turn their heads."),
@@ -181,6 +201,27 @@ def _session(project: Project, rita: User, worker: Worker) -> Cohort:
     cohorts.begin(cohort, rita)
     cohorts.join(cohort, worker)
     return cohort
+
+
+def _in_hand(batch: Batch, rita: User) -> Review:
+    """A label of the first of two tasks that are closed, as if nobody were to be asked more."""
+    answered = batch.tasks.filter(gold=None, answers__state="submitted").order_by("pk").values_list("pk", flat=True)
+    ready = list(
+        batch.tasks.filter(gold=None).exclude(pk__in=answered).order_by("-pk").values_list("pk", flat=True)[:2]
+    )
+    Task.objects.filter(pk__in=ready).update(state=Task.State.CLOSED)
+    Consensus.objects.create(
+        task_id=min(ready),
+        field="animal",
+        value="cat",
+        code=0,
+        support=1,
+        method="test",
+        version="1",
+        updated_at=clock.now(),
+    )
+    reviews.ask(batch, [min(ready)], "suspected", rita)
+    return reviews.next_for(batch.project, rita)
 
 
 def _in_review(user: User) -> Payout:

@@ -6,7 +6,7 @@ from django.db.models import Sum
 from rest_framework import serializers
 
 from marketplace.core import strictjson
-from marketplace.models import ApiKey, Dataset, Import, Mode, Organisation, Project, Role
+from marketplace.models import ApiKey, Dataset, Import, Mode, Organisation, Project, RedundancyBy, Role
 
 
 class Strict(serializers.Serializer[Any]):
@@ -82,6 +82,14 @@ class ProjectTerms(Strict):
     description = serializers.CharField(max_length=20_000, allow_blank=True)
     redundancy_min = serializers.IntegerField(help_text="Answers every task gets.")
     redundancy_max = serializers.IntegerField(help_text="Answers an unsure task may get.")
+    redundancy_by = serializers.ChoiceField(
+        RedundancyBy.choices,
+        help_text="What decides which tasks get more answers than the least: the confidence each has, or a budget that "
+        "goes where an answer is worth most.",
+    )
+    ask_experts = serializers.BooleanField(
+        help_text="Unsure tasks go first to workers who tell their likely answers apart better than most."
+    )
     target_confidence = serializers.FloatField(help_text="Of consensus; a task this sure closes early.")
     page_size = serializers.IntegerField(help_text="Tasks handed out together.")
     lease_s = serializers.IntegerField(help_text="Time to answer a page.")
@@ -106,6 +114,9 @@ class ProjectTerms(Strict):
     grant_accuracy = serializers.FloatField(
         help_text="It ends where the accuracy is surely below this, and is renewed where it surely is not; 0: neither."
     )
+    review_share = serializers.FloatField(help_text="Of the labels, drawn at random for your reviewers; 0: none.")
+    review_unsure = serializers.FloatField(help_text="Labels less sure than this go to your reviewers; 0: none do.")
+    review_verdicts = serializers.IntegerField(help_text="First looks a reviewed label gets: 1, or 2 by two people.")
     pick_column = serializers.CharField(max_length=80, allow_blank=True, help_text="Lets workers pick tasks by it.")
 
 

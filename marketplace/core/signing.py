@@ -57,6 +57,12 @@ def derived(secret: str) -> Ed25519PrivateKey:
     return Ed25519PrivateKey.from_private_bytes(kdf.derive(secret.encode()))
 
 
+def shared_secret(secret: str, whose: str) -> str:
+    """A secret to share with one other, always the same for the same two texts, and so kept nowhere."""
+    kdf = HKDF(algorithm=hashes.SHA256(), length=32, salt=None, info=b"manyhands shared secret " + whose.encode())
+    return "mhs_" + _base64url(kdf.derive(secret.encode()))
+
+
 def jwk(key: Ed25519PublicKey) -> Jwk:
     """The public key as JWKS has it, named by its thumbprint (RFC 7638)."""
     raw = key.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)

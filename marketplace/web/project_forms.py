@@ -10,7 +10,7 @@ from django.http import QueryDict
 
 from marketplace.labels import TYPES, schema
 from marketplace.labels.errors import Error
-from marketplace.models import Project
+from marketplace.models import Project, RedundancyBy
 from marketplace.web.forms import AmountField, Form
 
 HOUR_S, DAY_S, MINUTE_S = 3600, 24 * 3600, 60
@@ -36,12 +36,14 @@ TERMS = {  # of ProjectForm, in its units: the project's own unit in seconds or 
     "exam_cooldown_h": ("exam_cooldown_s", HOUR_S),
     "pilot_agreement_pct": ("pilot_agreement", 0.01),
     "grant_accuracy_pct": ("grant_accuracy", 0.01),
+    "review_share_pct": ("review_share", 0.01),
+    "review_unsure_pct": ("review_unsure", 0.01),
 }
 PLACES = {own: name for name, (own, _) in TERMS.items()} | {"text": "guideline"}
 PLAIN_TERMS = (
     *("redundancy_min", "redundancy_max", "page_size", "practice_size", "pick_column", "expected_s", "pilot_size"),
     *("exam_size", "exam_attempts", "exam_price_micros", "exam_paid_most", "grant_days"),
-    *("pay_floor_micros", "top_up_most_percent"),
+    *("pay_floor_micros", "top_up_most_percent", "redundancy_by", "ask_experts", "review_verdicts"),
 )
 
 
@@ -75,6 +77,21 @@ class ProjectForm(Form):
         label="Answers for each item, at most",
         initial=_initial("redundancy_max"),
         help_text="More than the least are bought only while the answers leave doubt.",
+    )
+    redundancy_by = forms.ChoiceField(
+        choices=[
+            (RedundancyBy.CONFIDENCE, "Each item gets more answers until its label is sure enough"),
+            (RedundancyBy.BUDGET, "I set a budget: it goes where one more answer is worth most"),
+        ],
+        initial=RedundancyBy.CONFIDENCE,
+        label="How answers beyond the least are bought",
+    )
+    ask_experts = forms.BooleanField(
+        required=False,
+        initial=True,
+        label="Ask for people who are good at what an item may be",
+        help_text="An unsure item goes first to workers who tell its likely answers apart better than most; "
+        "after a while to anybody.",
     )
     target_confidence_pct = forms.FloatField(
         min_value=50,
@@ -167,6 +184,27 @@ class ProjectForm(Form):
         initial=_scaled("gold_share_pct"),
         label="Known answers among the work (%)",
         help_text="They measure how accurate workers are.",
+    )
+    review_share_pct = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        initial=_scaled("review_share_pct"),
+        label="Labels to look at, drawn at random (%)",
+        help_text="By your own reviewers. More where little is known of who answered, fewer where much is.",
+    )
+    review_unsure_pct = forms.FloatField(
+        min_value=0,
+        max_value=100,
+        initial=_scaled("review_unsure_pct"),
+        label="Look at labels less sure than (%)",
+        help_text="Once all answers that may be bought are in. 0: none are sent to your reviewers for that.",
+    )
+    review_verdicts = forms.IntegerField(
+        min_value=1,
+        max_value=2,
+        initial=_initial("review_verdicts"),
+        label="People who look at each of these",
+        help_text="1 or 2. Where two disagree, a manager has the last word.",
     )
     accept_after_h = forms.FloatField(
         min_value=0,

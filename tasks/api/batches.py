@@ -7,7 +7,7 @@ from django.http import StreamingHttpResponse
 from django.shortcuts import get_object_or_404
 from django_filters import rest_framework as filters
 from drf_spectacular.types import OpenApiTypes
-from drf_spectacular.utils import OpenApiParameter, extend_schema
+from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
@@ -34,10 +34,13 @@ class OfProject(View):
 class Quote(OfProject):
     serializer_class = say.QuoteSerializer
 
-    @extend_schema(operation_id="quote", parameters=[OpenApiParameter("dataset", str, required=True)])
+    @extend_schema(operation_id="quote", parameters=[say.QuotedSerializer])
     def get(self, request: Request, id: str) -> Response:
         """What publishing would cost at most, and what stands in its way."""
-        return self.answer(forecast.quote(self.get_object(), self.dataset(request.query_params.get("dataset", ""))))
+        dataset = self.dataset(request.query_params.get("dataset", ""))
+        asked = say.QuotedSerializer(data=request.query_params.dict())
+        asked.is_valid(raise_exception=True)
+        return self.answer(forecast.quote(self.get_object(), dataset, asked.validated_data.get("budget_micros")))
 
 
 class Publish(OfProject):
@@ -48,8 +51,9 @@ class Publish(OfProject):
     @replies.once
     def post(self, request: Request, id: str) -> Response:
         """Put a dataset to work: pin the terms and set the money aside."""
-        dataset = self.dataset(self.asked(say.PublishSerializer)["dataset"])
-        return self.answer(batches.publish(self.get_object(), dataset, person(request)), 201)
+        asked = self.asked(say.PublishSerializer)
+        dataset = self.dataset(asked.pop("dataset"))
+        return self.answer(batches.publish(self.get_object(), dataset, person(request), **asked), 201)
 
 
 class CloseProject(OfProject):

@@ -38,7 +38,8 @@ class BatchBudget(OfBatch):
     def _told(self, batch: Batch) -> Response:
         told: Any = budgets.of(batch)
         running = forecast.running(batch)
-        extra = {"expected_micros": running.expected_micros, "most_micros": running.most_micros}
+        extra: dict[str, Any] = {"expected_micros": running.expected_micros, "most_micros": running.most_micros}
+        extra |= {f"next_{name}": value for name, value in budgets.of_next(batch)._asdict().items()}
         return self.answer({**vars(told), "committed_micros": told.committed_micros, **extra})
 
 

@@ -27,6 +27,9 @@ class BudgetSerializer(Strict):
     paid_exams_least = serializers.IntegerField()
     dry = serializers.BooleanField(help_text="It wants more answers than its budget pays.")
     lowering_to_micros = serializers.IntegerField(allow_null=True, help_text="Not there yet; a job goes on with it.")
+    next_answers = serializers.IntegerField(help_text="That 1.00 more would buy of tasks that wait for another answer.")
+    next_cost_micros = serializers.IntegerField(help_text="What these cost.")
+    next_righted = serializers.FloatField(help_text="Labels that these would put right, as is to be expected.")
     currency = serializers.CharField()
 
 

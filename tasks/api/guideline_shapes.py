@@ -1,6 +1,4 @@
-"""Reopenings and disagreement as answers say them."""
-
-from typing import Any
+"""Guidelines at work and reopenings as answers say them."""
 
 from rest_framework import serializers
 
@@ -48,51 +46,3 @@ class ReopeningSerializer(Strict):
     missing_micros = serializers.IntegerField()
     created_at = serializers.DateTimeField()
     ended_at = serializers.DateTimeField(allow_null=True)
-
-
-class PassageSerializer(Strict):
-    number = serializers.IntegerField(help_text="Of the heading, from 1; 0: before the first.")
-    title = serializers.CharField()
-
-
-class LabelSerializer(Strict):
-    value = serializers.CharField()
-    title = serializers.CharField()
-    agreement = serializers.FloatField(
-        allow_null=True, help_text="Of those who gave it, how often another gave it too; null: nobody else answered."
-    )
-    agreeing = serializers.IntegerField(help_text="Pairs of answers to one task that both give it.")
-    differing = serializers.IntegerField(help_text="Pairs of which one gives it and the other does not.")
-    tasks = serializers.IntegerField()
-    confused_with = serializers.CharField(help_text="The label most often against it; empty: none.")
-    confused = serializers.IntegerField(help_text="In how many pairs.")
-
-
-class UnderVersion(Strict):
-    version = serializers.IntegerField(help_text="Of the guideline; 0: there was none.")
-    answers = serializers.IntegerField()
-    tasks = serializers.IntegerField(help_text="Answered by two or more.")
-    labels = LabelSerializer(many=True)
-    pairs = serializers.ListField(
-        child=serializers.ListField(child=serializers.IntegerField()),
-        help_text="The field's labels by each other, in their order: pairs of answers that differ so.",
-    )
-
-
-class OfField(Strict):
-    name = serializers.CharField()
-    title = serializers.CharField()
-    truth = serializers.CharField()
-    labels = serializers.ListField(child=serializers.CharField())
-    versions = UnderVersion(many=True)
-    named = serializers.SerializerMethodField(help_text="Label -> the passages of the latest guideline that name it.")
-
-    def get_named(self, field: Any) -> dict[str, list[dict[str, Any]]]:
-        return {label: PassageSerializer(found, many=True).data for label, found in field.named.items()}  # type: ignore[misc]
-
-
-class DisagreementSerializer(Strict):
-    answers = serializers.IntegerField(help_text="The newest so many are looked at.")
-    most = serializers.IntegerField()
-    guideline_version = serializers.IntegerField()
-    by_field = OfField(many=True)

@@ -1,4 +1,4 @@
-"""Guidelines at work over HTTP: what workers read, what is asked again, and where people disagree."""
+"""Guidelines at work over HTTP: what workers read, and what is asked again."""
 
 from typing import Any
 
@@ -14,7 +14,7 @@ from marketplace.api.guideline_shapes import DifferenceSerializer
 from marketplace.api.guidelines import FROM, compared_with
 from marketplace.core import replies
 from marketplace.models import Guideline, Project
-from tasks import disagreement, reopening
+from tasks import reopening
 from tasks.api import guideline_shapes as shapes
 from tasks.api.batches import OfProject
 from tasks.api.work import WorkView
@@ -86,12 +86,3 @@ class Reopenings(OfProject):
         """Have what is labelled so, on answers under this version or older ones, answered anew; set the money aside."""
         found = self.get_object()
         return self.answer(reopening.reopen(found, person(request), **self.asked(shapes.NewReopening)), 201)
-
-
-class Disagreement(OfProject):
-    serializer_class = shapes.DisagreementSerializer
-
-    @extend_schema(operation_id="disagreement")
-    def get(self, request: Request, id: str) -> Response:
-        """Which labels people disagree about, by field and version of the guideline, and where that names them."""
-        return self.answer(disagreement.report(self.get_object()))

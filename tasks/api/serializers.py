@@ -265,13 +265,23 @@ class ReliabilitySerializer(Strict):
     judged = serializers.FloatField(help_text="Answers with evidence.")
 
 
+class BudgetBoundsSerializer(Strict):
+    """What the answers may cost where a budget decides how many there are; with the fee."""
+
+    answers_micros = serializers.IntegerField(help_text="As asked; what would probably be enough where nothing was.")
+    least_micros = serializers.IntegerField(help_text="For the least answers of every item.")
+    most_micros = serializers.IntegerField(help_text="For the most.")
+
+
 class QuoteSerializer(Strict):
     items = serializers.IntegerField()
     gold = serializers.IntegerField()
     practice_gold = serializers.IntegerField()
     exam_gold = serializers.IntegerField()
     pilot = serializers.IntegerField(help_text="Items of a pilot; 0: it is none.")
+    answers_least = serializers.IntegerField(help_text="That all items get together.")
     answers_most = serializers.IntegerField()
+    budget = BudgetBoundsSerializer(allow_null=True, help_text="Null: the confidence of each item decides.")
     gold_answers_most = serializers.IntegerField()
     lines = serializers.DictField(child=serializers.IntegerField(), help_text="Micros, fee included.")
     expected = serializers.DictField(
@@ -291,6 +301,16 @@ class QuoteSerializer(Strict):
 
 class PublishSerializer(Strict):
     dataset = serializers.CharField()
+    budget_micros = serializers.IntegerField(
+        required=False,
+        min_value=1,
+        max_value=10**15,
+        help_text="What the answers may cost, with the fee; for projects that buy by budget, and only for these.",
+    )
+
+
+class QuotedSerializer(PublishSerializer):
+    """What is asked the price of."""
 
 
 class ProgressSerializer(Strict):
@@ -323,6 +343,8 @@ class BatchSerializer(Strict):
     fee_bp = serializers.IntegerField()
     redundancy_min = serializers.IntegerField()
     redundancy_max = serializers.IntegerField()
+    redundancy_by = serializers.CharField()
+    ask_experts = serializers.BooleanField()
     target_confidence = serializers.FloatField()
     pay_floor_micros = serializers.IntegerField()
     top_up_most_percent = serializers.IntegerField()

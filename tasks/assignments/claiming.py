@@ -41,7 +41,8 @@ SELECT p.state, o.frozen_at IS NOT NULL, w.state = 'active',
     (SELECT a.id FROM tasks_assignment a
      WHERE a.worker_id = w.id AND a.project_id = p.id AND a.purpose = 'work' AND a.state = 'open'),
     b.id, b.queue_epoch, b.gold_taken < b.gold_bought, c.id, c.priority, c.pos, c.lap, c.claimed, c.gold_left,
-    c.gold_rate, c.epoch = b.queue_epoch AND c.searched_at > clock_timestamp() - {RETRY_S} * interval '1 second'
+    c.gold_rate, c.good_at,
+    c.epoch = b.queue_epoch AND c.searched_at > clock_timestamp() - {RETRY_S} * interval '1 second'
 FROM workers_worker w CROSS JOIN marketplace_project p JOIN marketplace_organisation o ON o.id = p.organisation_id
 CROSS JOIN LATERAL (SELECT max(version) AS latest FROM marketplace_guideline WHERE project_id = p.id) AS g
 CROSS JOIN LATERAL ({standings.HERE}) AS s
@@ -78,6 +79,7 @@ class Standing(NamedTuple):
     claimed: int
     gold_left: int
     gold_rate: float | None
+    good_at: list[int] | None
     is_searched: bool | None
 
 
@@ -172,6 +174,7 @@ def _wanted(
         size=size,
         gold=golden,
         draw=gold.draw(standing.batch, worker.pk, claimed),
+        good_at=standing.good_at,
         keys=pick,
     )
 

@@ -9,9 +9,10 @@ import httpx
 from tqdm import tqdm
 
 from marketplace.models import ApiKey
-from tasks.demo import cast, crowd, digits, dispute, offer, shift, summary
+from tasks.demo import cast, crowd, digits, dispute, fixed, offer, shift, summary
 from tasks.demo.client import Client
 from tasks.demo.crowd import Kind, Person
+from tasks.demo.fixed import Comparison
 from tasks.demo.offer import Failed, Plan
 from tasks.demo.shift import Hand, Shift
 from tasks.demo.summary import Labels
@@ -73,6 +74,7 @@ class Labelling:
         self.requester, self.wes, self.admin = (
             Client(connections, cast.key(user, *scopes)) for user, scopes in cast.principals()
         )
+        self.as_wes = Person(-1, Kind.CAREFUL, 0.99, True, 1.0, seed)
         self.batch = offer.batch(self.requester, self.plan(people), check)
         self.project: str = self.batch["project"]
         self._switch_on_rule()
@@ -120,7 +122,7 @@ class Labelling:
 
     def dispute(self) -> str | None:
         """Wes does a page; one of its answers is wrongly rejected, contested and restored."""
-        hand = Hand(Person(-1, Kind.CAREFUL, 0.99, True, 1.0, self.seed), self.wes)
+        hand = Hand(self.as_wes, self.wes)
         shown = self.digits.shown()
         if not any(answer["project"] == self.project for answer in self.wes.every("work/answers")):
             for _ in range(4):  # the guideline, the practice, the exam, then a page
@@ -153,22 +155,38 @@ class Labelling:
     def labels(self) -> Labels:
         return summary.read(self.requester, self.batch["id"], "digit", self.digits.held_back())
 
+    def beside_fixed(self, labels: Labels) -> Comparison:
+        """What was bought, beside what the same number of answers for every picture would have needed."""
+        people = self._people()
+        places = {key: place for place, key in enumerate(self.digits.held_back())}
+        names = {name: code for code, name in enumerate(dict.fromkeys([*people, *(who for _, who, _ in labels.given)]))}
+        persons, classes = [people.get(name, self.as_wes) for name in names], digits.CLASSES
+
+        def ask(task: int, worker: int) -> int:
+            return crowd.answer(persons[worker], digits.key(task), int(self.digits.truth[task]), len(classes))
+
+        given = [(places[key], names[worker], classes.index(value)) for key, worker, value in labels.given]
+        return fixed.compare(given, self.digits.truth[: self.items], len(names), len(classes), ask)
+
     def worker_table(self, labels: Labels) -> list[str]:
         """Estimated against real accuracy, kind by kind."""
-        kinds = {user.pk: kind for user, kind in self.kind_of.items()}
-        known = {name: kinds[pk] for name, pk in cast.pseudonyms(self.project, self.kind_of).items()}
+        known = {name: person.kind for name, person in self._people().items()}
         return summary.worker_table(self.requester, self.batch["id"], labels, known, others="Wes")
 
     def stopped(self) -> dict[str, list[Kind]]:
         """The kinds of those whom the exam turned away before any paid answer, and of those whom the rule stopped."""
         path = f"work/projects/{self.project}"
         failed = [hand.person.kind for hand in self.hands if hand.client.get(path)["next"] == "failed"]
-        kinds = {user.pk: kind for user, kind in self.kind_of.items()}
-        known = {name: kinds[pk] for name, pk in cast.pseudonyms(self.project, self.kind_of).items()}
+        known = {name: person.kind for name, person in self._people().items()}
         organisation = self.requester.get(f"projects/{self.project}")["organisation"]
         decided = self.requester.every(f"organisations/{organisation}/decisions", kind="stop")
         by_rule = [known[row["worker"]] for row in decided if row["project"] == self.project]
         return {"exam": failed, "rule": by_rule}
+
+    def _people(self) -> dict[str, Person]:
+        """The crowd by the names under which the requester knows them."""
+        persons = {user.pk: hand.person for user, hand in zip(self.kind_of, self.hands, strict=True)}
+        return {name: persons[pk] for name, pk in cast.pseudonyms(self.project, self.kind_of).items()}
 
     def _look(self) -> dict[str, Any]:
         progress: dict[str, Any] = self.requester.get(f"batches/{self.batch['id']}")["progress"]

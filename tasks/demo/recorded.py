@@ -47,8 +47,8 @@ class Record:
         return max(Counter(task for given in self.answers.values() for task in given).values())
 
 
-def read(answers: Path, truth: Path) -> Record:
-    """Both files, checked. Of several answers of a worker to a task the first counts."""
+def read(answers: Path, truth: Path | None) -> Record:
+    """Both files, checked, or the first alone. Of several answers of a worker to a task the first counts."""
     given: dict[str, dict[str, str]] = defaultdict(dict)
     repeated = 0
     for line, (task, worker, label) in _rows(answers, ("task", "worker", "label")):
@@ -56,13 +56,15 @@ def read(answers: Path, truth: Path) -> Record:
         repeated += task in given[worker]
         given[worker].setdefault(task, label)
     known: dict[str, str] = {}
-    for line, (task, label) in _rows(truth, ("task", "label")):
-        _check(truth, line, task, label)
-        if known.setdefault(task, label) != label:
-            raise Unreadable(f"{truth}, line {line}: task {task} has another truth above")
+    if truth:
+        for line, (task, label) in _rows(truth, ("task", "label")):
+            _check(truth, line, task, label)
+            if known.setdefault(task, label) != label:
+                raise Unreadable(f"{truth}, line {line}: task {task} has another truth above")
     if not given:
         raise Unreadable(f"{answers}: there is no answer in it")
-    digest = hashlib.sha256(answers.read_bytes() + b"\0" + truth.read_bytes()).hexdigest()[:8]
+    files = answers.read_bytes() + b"\0" + (truth.read_bytes() if truth else b"")
+    digest = hashlib.sha256(files).hexdigest()[:8]
     record = Record(dict(given), known, repeated, digest)
     if len(record.labels) < 2:
         raise Unreadable(f"{answers}: all answers are {record.labels[0]!r}, so there is nothing to choose from")

@@ -29,6 +29,7 @@ class Labels:
     consensus_right: int = 0
     majority_right: float = 0.0
     accepted: int = 0
+    given: list[tuple[str, str, str]] = field(default_factory=list)  # key, worker, value
     right: Counter[str] = field(default_factory=Counter)  # by worker
     judged: Counter[str] = field(default_factory=Counter)
 
@@ -57,6 +58,7 @@ def compare(rows: Iterable[tuple[str, dict[str, Any]]], name: str, truth: Mappin
         found.tasks += 1
         found.answers += len(row["answers"])
         found.accepted += sum(answer["state"] == "accepted" for answer in counted)
+        found.given += [(key, answer["worker"], answer["value"][name]) for answer in counted]
         right = truth.get(key)
         if right is None:
             continue

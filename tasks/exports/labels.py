@@ -90,7 +90,7 @@ class Telling:
         ).values_list("task_id", "field", "value", "confidence", "posterior", "support", "method", "version"):
             label = found[task]
             label["labels"][field] = value
-            label["confidence"][field] = round(confidence, 6)
+            label["confidence"][field] = None if confidence is None else round(confidence, 6)
             label["support"][field] = support
             label["method"][field] = f"{method} {version}"
             if posterior:

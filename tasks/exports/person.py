@@ -19,7 +19,7 @@ from tasks.exports.csv import amount, table
 from tasks.exports.jsonl import BLOCK_BYTES
 from tasks.models import Answer, Decision, TimeSheet
 from workers import profiles
-from workers.models import Acknowledgement, Notice, Reliability, Standing, Worker
+from workers.models import Acknowledgement, Notice, Reliability, SelfDescription, Standing, Worker
 
 JSON_TYPE = "application/json"
 CSV_TYPE = "text/csv; charset=utf-8"
@@ -61,6 +61,7 @@ def write_json(user: User) -> Iterator[bytes]:
         "bonuses": _plain(worker.bonuses.all(), "public_id", "amount_micros", "reason", "given_at"),
         "payout_accounts": _payout_accounts(user),
         "records_from_elsewhere": _foreign(worker),
+        "about_me": _plain(SelfDescription.objects.filter(worker=worker), "question", "choice", "consented_at"),
     }
     encoder = msgspec.json.Encoder()
     block = bytearray(b'{"taken_at":' + encoder.encode(clock.now()) + b',"profile":' + encoder.encode(_profile(worker)))

@@ -2,6 +2,7 @@
 
 from tasks.models.batches import Batch, Figures, Mark, Tally
 from tasks.models.bonuses import Bonus
+from tasks.models.consolidations import Aggregator, Consolidation, Look
 from tasks.models.decisions import (
     Appeal,
     Conduct,
@@ -15,15 +16,17 @@ from tasks.models.decisions import (
     Withheld,
 )
 from tasks.models.gold import Gold, GoldChange, GoldContest
-from tasks.models.labels import Consensus, ConsensusChange
+from tasks.models.labels import Consensus, ConsensusChange, Fit
 from tasks.models.messages import Conversation, Message, Report
 from tasks.models.pay import PayFigures, TimeSheet, TopUp, TopUpProposal
 from tasks.models.reopenings import Reopening
+from tasks.models.reviews import Review
 from tasks.models.training import Cohort, CohortAnswer, CohortItem, CohortPlace, LessonRead
 from tasks.models.work import BEGINNING, Answer, Assignment, Cursor, Task
 
 __all__ = [
     "BEGINNING",
+    "Aggregator",
     "Answer",
     "Appeal",
     "Assignment",
@@ -36,6 +39,7 @@ __all__ = [
     "Conduct",
     "Consensus",
     "ConsensusChange",
+    "Consolidation",
     "Conversation",
     "Cursor",
     "Decision",
@@ -44,15 +48,18 @@ __all__ = [
     "EvidenceVoid",
     "Figures",
     "Firing",
+    "Fit",
     "Gold",
     "GoldChange",
     "GoldContest",
     "LessonRead",
+    "Look",
     "Mark",
     "Message",
     "PayFigures",
     "Reopening",
     "Report",
+    "Review",
     "Rule",
     "Statement",
     "Tally",

@@ -8,7 +8,7 @@ from django.db.models import F, Q
 from marketplace.core import money
 from marketplace.core.ids import PublicIdField
 from marketplace.core.states import known
-from marketplace.models import Dataset, Mode, Project, User
+from marketplace.models import Dataset, Mode, Project, RedundancyBy, User
 
 
 class BatchQuerySet(models.QuerySet["Batch"]):
@@ -45,6 +45,8 @@ class Batch(models.Model):
     fee_bp = models.PositiveIntegerField()
     redundancy_min = models.PositiveSmallIntegerField()
     redundancy_max = models.PositiveSmallIntegerField()
+    redundancy_by = models.CharField(max_length=10, choices=RedundancyBy, default=RedundancyBy.CONFIDENCE)
+    ask_experts = models.BooleanField(default=False)
     target_confidence = models.FloatField()
     page_size = models.PositiveSmallIntegerField()
     lease_s = models.PositiveIntegerField()
@@ -64,6 +66,9 @@ class Batch(models.Model):
     pay_floor_micros = models.BigIntegerField(default=0)
     top_up_most_percent = models.PositiveSmallIntegerField(default=0)
     pilot_size = models.PositiveIntegerField(default=0, help_text="Of a pilot: its most items; 0: no pilot.")
+    review_share = models.FloatField(default=0)
+    review_unsure = models.FloatField(default=0)
+    review_verdicts = models.PositiveSmallIntegerField(default=1)
     pick_column = models.CharField(max_length=80, blank=True)
     tiers = models.JSONField(default=list)
     items = models.BigIntegerField(default=0, help_text="Items that became tasks to answer.")
@@ -74,16 +79,22 @@ class Batch(models.Model):
     gold_low_at = models.DateTimeField(null=True, help_text="When its publisher was told that gold runs short.")
     gold_seen_at = models.DateTimeField(null=True, help_text="The same, that workers have seen most of it.")
     lowered_at = models.DateTimeField(
-        null=True, help_text="When its budget was first lowered; null: it covers the most it may come to cost."
+        null=True,
+        help_text="Since when its budget need not cover the most it may come to cost; null: it does.",
     )
     fit_to_micros = models.BigIntegerField(
         null=True, help_text="What the line of its answers is being brought to, seat by seat; null: it is there."
     )
     dry_at = models.DateTimeField(null=True, help_text="Since when it wants more answers than its budget pays.")
+    widened_at = models.DateTimeField(
+        null=True, help_text="Of one that buys by budget: when more tasks were last opened because nobody answered."
+    )
     dry_seen_at = models.DateTimeField(null=True, help_text="When it was last seen whether it can go on by itself.")
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
-    consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits ten times as long.")
+    consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits three times as long.")
+    weighed_to = models.DateTimeField(null=True, help_text="Answers until then are weighed; null: weigh all of them.")
+    fit_due_at = models.DateTimeField(null=True, help_text="When all answers are weighed together again.")
     topped_micros = models.BigIntegerField(default=0, help_text="Top-ups so far, of its reserve line.")
     top_up_at = models.DateTimeField(null=True, help_text="When its workers' pay is next held against the floor.")
     top_up_after = models.BigIntegerField(default=0, help_text="The last worker this look has come to.")
@@ -105,6 +116,12 @@ class Batch(models.Model):
             models.CheckConstraint(condition=Q(gold_taken__lte=F("gold_bought")), name="batch_gold_within_bought"),
             models.CheckConstraint(condition=Q(exams_taken__lte=F("exam_paid_most")), name="batch_exams_within_bought"),
             models.CheckConstraint(
+                condition=Q(redundancy_by__in=RedundancyBy.values), name="batch_redundancy_by_known"
+            ),
+            models.CheckConstraint(
+                condition=Q(lowered_at__isnull=False) | Q(redundancy_by="confidence"), name="batch_by_budget_is_bounded"
+            ),
+            models.CheckConstraint(
                 condition=Q(lowered_at__isnull=False) | Q(fit_to_micros=None, dry_at=None), name="batch_dry_was_lowered"
             ),
         ]
@@ -114,11 +131,17 @@ class Batch(models.Model):
                 fields=["look_again_at"], condition=Q(state="closed", returned_at=None), name="batch_not_returned"
             ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
+            models.Index(fields=["fit_due_at"], condition=Q(fit_due_at__isnull=False), name="batch_wants_fit"),
             models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
             models.Index(
                 fields=["proposals_tell_at"], condition=Q(proposals_tell_at__isnull=False), name="batch_to_tell_of"
             ),
             models.Index(fields=["id"], condition=Q(fit_to_micros__isnull=False), name="batch_to_fit"),
+            models.Index(
+                F("widened_at").asc(nulls_first=True),
+                condition=Q(state="open", redundancy_by="budget", dry_at=None),
+                name="batch_to_widen",
+            ),
             models.Index(
                 F("dry_seen_at").asc(nulls_first=True),
                 condition=Q(state="open", dry_at__isnull=False),

@@ -44,6 +44,13 @@ class Task(models.Model):
         output_field=models.BooleanField(),
         db_persist=True,
     )
+    gain = RealField(
+        null=True, help_text="What another answer is worth to it, while it waits to be bought one; null: it does not."
+    )
+    wants = ArrayField(
+        models.SmallIntegerField(), null=True, help_text="The two likeliest classes of the first field that has any."
+    )
+    wants_until = models.DateTimeField(null=True, help_text="Until then only who is good at both gets it; null: all.")
     pick_key = models.CharField(max_length=200, null=True, help_text="Null: cannot be picked.")
     is_copy = models.BooleanField(db_default=False, help_text="Gold, of an item that people have answered already.")
 
@@ -53,11 +60,14 @@ class Task(models.Model):
             models.UniqueConstraint(fields=["batch", "item"], condition=Q(is_copy=False), name="task_item_once"),
             models.CheckConstraint(condition=Q(taken__gte=0, taken__lte=F("bought")), name="task_within_bought"),
             models.CheckConstraint(condition=Q(state="open") | Q(withdrawn=0), name="task_withdrawn_is_open"),
+            models.CheckConstraint(condition=Q(wants_until=None) | Q(wants__isnull=False), name="task_wish_says_what"),
         ]
         indexes = [
             models.Index(fields=["batch", "priority", "pos"], condition=Q(open=True), name="task_queue"),
             models.Index(fields=["batch", "pos"], condition=Q(state="open"), name="task_unsettled"),
             models.Index(fields=["batch", "priority", "pos"], condition=Q(withdrawn__gt=0), name="task_withdrawn"),
+            models.Index(F("batch"), F("gain").desc(), condition=Q(gain__isnull=False), name="task_waiting"),
+            models.Index(fields=["batch", "wants_until"], condition=Q(wants_until__isnull=False), name="task_wishing"),
             models.Index(fields=["batch", "pick_key"], condition=Q(pick_key__isnull=False), name="task_pick"),
         ]
 
@@ -77,6 +87,9 @@ class Cursor(models.Model):
     lap = models.PositiveIntegerField(default=0, help_text="How often it has come back to the head.")
     claimed = models.PositiveIntegerField(default=0, help_text="Seats given so far, gold among them.")
     gold_left = models.PositiveIntegerField(default=0, help_text="Gold answers it may still hand out.")
+    good_at = ArrayField(
+        models.SmallIntegerField(), null=True, help_text="Classes that they are right about more often than most."
+    )
     gold_rate = RealField(null=True, help_text="Share of gold by what is known of the worker; null: nothing is.")
 
     class Meta:

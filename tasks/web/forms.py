@@ -7,7 +7,7 @@ from django import forms
 from django.conf import settings
 
 from marketplace.models import Dataset, Project
-from marketplace.web.forms import Form
+from marketplace.web.forms import AmountField, Form
 from tasks.appeals import STATEMENT_MOST
 from tasks.cohorts import ITEMS_MOST, REMARK_MOST
 from tasks.models import Decision
@@ -210,3 +210,9 @@ class DatasetForm(Form):
     dataset: forms.ModelChoiceField = forms.ModelChoiceField(
         Dataset.objects.none(), to_field_name="public_id", empty_label=None
     )
+
+
+class AnswersBudgetForm(Form):
+    """What the answers of a batch may cost, where a budget decides how many there are."""
+
+    budget_micros = AmountField(label="Answers may cost, in all", help_text="With the fee.")

@@ -14,7 +14,7 @@ from django.db import transaction
 from django.db.models import Min
 
 from marketplace.core import clock
-from tasks import assignments, batches, budgets, consensus, decisions, gold, seats, settlement, tallies
+from tasks import assignments, batches, budgets, consensus, decisions, gold, seats, settlement, tallies, wishes
 from tasks.assignments import claiming
 from tasks.errors import NoTaskAvailable
 from tasks.exports import labels
@@ -130,7 +130,7 @@ def test_accepting_and_settling_what_is_due_touches_only_the_answers_of_the_step
     "sweep",
     [
         *(assignments.expire, gold.grade, decisions.accept_due, batches.close_finished, batches.returnable),
-        *(tallies.fold, budgets.dry, budgets.unfitted),
+        *(tallies.fold, budgets.dry, budgets.unfitted, budgets.idle, wishes.lift),
     ],
 )
 def test_a_sweep_with_nothing_to_do_touches_next_to_nothing(sweep):

@@ -29,6 +29,7 @@ from tasks.models import Answer, Batch, Bonus, Cursor, Decision, Task, Withheld
 from tests import apart, make
 from tests.race import race
 from tests.tasks import work
+from tests.tasks.paid import prepaid
 
 pytestmark = pytest.mark.django_db(transaction=True)
 EACH = 55_000
@@ -78,10 +79,6 @@ def paid_in_the_end(batch) -> int:
     Answer.objects.filter(batch=batch, state="submitted").update(accept_at="2020-01-01T00:00:00Z")
     work.sweep()
     return Answer.objects.filter(batch=batch, entry__isnull=False).count()
-
-
-def prepaid() -> int:
-    return sum(account.balance_micros for account in Account.objects.filter(kind="prepaid"))
 
 
 def test_a_budget_for_100_answers_pays_exactly_100_to_64_clients(rita):

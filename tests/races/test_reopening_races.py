@@ -11,6 +11,7 @@ from django.db import IntegrityError, OperationalError
 from marketplace import guidelines
 from marketplace.core.errors import DomainError
 from tasks import assignments, audit, consensus, evidence, jobs, reopening, seats
+from tasks.consensus import fits
 from tasks.models import Answer, Batch, Reopening, Task
 from tests import make
 from tests.race import race
@@ -121,8 +122,10 @@ def test_a_label_that_changes_meanwhile_is_seen(monkeypatch):
 
 
 def test_control_without_holding_the_consensus_it_fails(monkeypatch):
+    """Nor locking the batch early, to note when it was weighed."""
     batch = labelled()
     monkeypatch.setattr(seats, "hold", lambda batch: None)
+    monkeypatch.setattr(fits, "keep", lambda *told: None)
     assert isinstance(judged_meanwhile(monkeypatch, batch), IntegrityError)
 
 
@@ -136,7 +139,7 @@ def test_who_claims_while_tasks_reopen_finds_them():
             with suppress(DomainError):
                 while True:
                     work.work(me, batch, "dog")
-            if not Task.objects.filter(open=True).exists() and Reopening.objects.exists():
+            if Reopening.objects.exists() and not Task.objects.filter(open=True).exists():
                 return
             time.sleep(0.02)
 

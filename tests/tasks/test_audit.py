@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from tasks import audit, bonuses, decisions, fair_pay, holding, settlement, training
 from tasks.models import Answer, Batch
 from tests import make
-from tests.tasks import work
+from tests.tasks import reviewed, work
 
 LOOSE = "ALTER TABLE tasks_{} DROP CONSTRAINT {}"
 ONE = "(SELECT min(id) FROM tasks_answer WHERE state = 'accepted')"
@@ -128,6 +128,20 @@ DAMAGE = {
     "a bonus is paid by an entry that names none of its own": [
         ["UPDATE payments_entry SET key = 'bonus:bon_x' WHERE kind = 'bonus'"],
     ],
+    "a label was reviewed by who had answered it": [
+        ["UPDATE tasks_review SET decided_by_id = (SELECT user_id FROM workers_worker w JOIN tasks_answer a"
+         " ON a.worker_id = w.id WHERE a.task_id = tasks_review.task_id)"],
+    ],
+    "two verdicts on one label, one after the other, were given by the same person": [
+        ["INSERT INTO tasks_review (public_id, project_id, batch_id, task_id, tier, reason, state, passed, asked_at,"
+         " verdict, value, note, decided_by_id, decided_at) SELECT 'rev_x', project_id, batch_id, task_id, 1, reason,"
+         " 'given', 0, asked_at, verdict, value, '', decided_by_id, decided_at FROM tasks_review"],
+    ],
+    "a label is not what its reviewer said": [
+        ["UPDATE tasks_consensus SET value = '\"owl\"', updated_at = clock_timestamp()"
+         " WHERE task_id IN (SELECT task_id FROM tasks_review)",
+         "UPDATE tasks_batch SET consensus_at = clock_timestamp()"],
+    ],
     "a batch's figures are not the counts of its rows": [
         ["UPDATE tasks_mark SET submitted = submitted + 1"],
         ["UPDATE tasks_mark SET gold_out = gold_out + 1"],
@@ -160,7 +174,7 @@ DAMAGE = {
         ["UPDATE workers_reliability SET correct_sum = correct_sum + 1"],
         ["UPDATE workers_reliability SET judged_sum = judged_sum * 1.001"],
         ["DELETE FROM workers_reliability"],
-        ["DELETE FROM tasks_evidence"],
+        ["DELETE FROM tasks_evidence WHERE id NOT IN (SELECT evidence_id FROM tasks_evidencevoid)"],
     ],
     "what a worker is over all projects is not the sum of what they are in each": [
         ["UPDATE workers_overallreliability SET judged_sum = judged_sum * 1.001"],
@@ -169,7 +183,8 @@ DAMAGE = {
     ],
     "a worker's confusions are not what their evidence comes to": [
         ["INSERT INTO workers_confusion (worker_id, project_id, field, classes, counts, updated_at) "
-         "SELECT worker_id, project_id, 'animal', '{cat}', '{1}', now() FROM workers_reliability"],
+         "SELECT worker_id, project_id, 'animal', '{cat}', '{1}', now() FROM workers_reliability"
+         " ON CONFLICT (project_id, field, worker_id) DO UPDATE SET classes = '{cat}', counts = '{1}'"],
         ["UPDATE tasks_evidence SET truths = '{\"animal\": {\"0\": 1}}'"],
     ],
 }  # fmt: skip
@@ -216,7 +231,7 @@ def test_the_command_ends_with_1_and_says_what_is_broken():
 
 
 def everything() -> Batch:
-    """A batch with a page paid, answers rejected, paid in part and leased, a bonus and a hold; and one with an exam."""
+    """A batch with a page paid, answers rejected and leased, a bonus, a hold; others with an exam, or reviewed."""
     batch = work.published(items=6, page_size=3, redundancy_min=2, redundancy_max=2)
     rita = make.user("rita")
     work.work(work.worker("wes"), batch)
@@ -234,6 +249,9 @@ def everything() -> Batch:
     course = work.published(items=1, gold=4, practice_size=2, exam_size=1, exam_attempts=1, **terms)
     work.practise(work.worker("wes"), course.project)
     work.answer(training.sit(work.worker("wes"), course.project))
+    labels = reviewed.labelled(("cat",))
+    reviewed.asked(labels)
+    reviewed.decided(labels)
     fair_pay.note_pages()
     return batch
 

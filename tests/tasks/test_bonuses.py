@@ -13,6 +13,7 @@ from tasks import audit, batches, bonuses
 from tasks.models import Answer, Bonus
 from tests import make
 from tests.tasks import work
+from tests.tasks.paid import prepaid
 from workers import profiles
 from workers.models import Notice, Worker
 
@@ -31,10 +32,6 @@ def batch(rita):
 
 def earned(name: str = "wes") -> int:
     return sum(account.balance_micros for account in Account.objects.filter(user=make.user(name)))
-
-
-def prepaid() -> int:
-    return Account.objects.get(kind="prepaid").balance_micros
 
 
 def name_of(batch, name: str = "wes") -> str:

@@ -7,20 +7,17 @@ from django.urls import reverse
 
 from marketplace.core.errors import Forbidden, IllegalMove, InsufficientFunds, Invalid
 from payments import reserves
-from payments.models import Account, Reserve, ReserveLine
+from payments.models import Reserve, ReserveLine
 from tasks import assignments, audit, batches, budgets, consensus, decisions, jobs, seats, tallies
 from tasks.errors import BelowCommitted, NoTaskAvailable
 from tasks.models import Answer, Batch, Task
 from tests import make
 from tests.tasks import work
+from tests.tasks.paid import prepaid
 from workers.models import Notice
 
 pytestmark = pytest.mark.django_db
 EACH = 55_000
-
-
-def prepaid() -> int:
-    return Account.objects.get(kind="prepaid").balance_micros
 
 
 def line(batch: Batch, name: str = "answers") -> int:

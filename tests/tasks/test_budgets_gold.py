@@ -4,16 +4,17 @@ import pytest
 
 from marketplace.models import ItemAlias
 from payments.models import ReserveLine
-from tasks import audit, budgets, decisions, gold_pool
+from tasks import audit, budgets, decisions, gold_pool, stands
 from tasks.models import Answer, Batch, Decision, Task
+from tasks.stands import Stand
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
 EACH = 55_000
 
 
-def stand(batch: Batch) -> budgets.Stand:
-    return budgets._stand(Batch.objects.get(pk=batch.pk))
+def stand(batch: Batch) -> Stand:
+    return stands.of(Batch.objects.get(pk=batch.pk))
 
 
 def free(batch: Batch) -> int:

@@ -1,9 +1,11 @@
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
 
 from tasks import assignments, consensus, jobs
-from tasks.models import Assignment, Batch, Consensus, ConsensusChange, Evidence, Task
+from tasks.errors import NoTaskAvailable
+from tasks.models import Assignment, Batch, Consensus, ConsensusChange, Evidence, Gold, Task
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +38,30 @@ def test_a_label_has_posterior_support_method_and_version():
     assert row.confidence == pytest.approx(max(row.posterior))
     assert row.confidence < 1
     assert Consensus.objects.count() == 3
+
+
+def test_a_single_answer_is_a_label_of_which_nobody_knows_how_sure_it_is():
+    batch = work.published(items=1, page_size=1, schema=MIXED)
+    lease = assignments.claim(work.worker("ann"), batch.project)
+    assignments.submit(lease, {0: {"animal": "cat", "legs": 4, "mood": "calm"}})
+    jobs.update_consensus()
+    rows = {row.field: (row.value, row.confidence, row.support) for row in Consensus.objects.all()}
+    assert rows == {"animal": ("cat", None, 1), "legs": (4, None, 1), "mood": ("calm", None, 1)}
+
+
+def test_labels_are_no_surer_than_gold_shows_them_to_be_right():
+    """All take every third thing of gold for another: they may agree as they like about the rest."""
+    batch = work.published(items=30, gold=30, gold_share=0.5, redundancy_min=4, redundancy_max=4, page_size=10)
+    known = set(Gold.objects.filter(task__isnull=False).values_list("task", flat=True))
+    for name in ("ann", "ben", "cleo", "dora"):
+        with suppress(NoTaskAvailable):
+            while lease := assignments.claim(work.worker(name), batch.project):
+                seats = lease.answers.values_list("position", "task")
+                is_owl = {position: task in known and task % 3 > 0 for position, task in seats}
+                assignments.submit(lease, {at: {"animal": "owl" if owl else "dog"} for at, owl in is_owl.items()})
+    jobs.update_consensus()
+    sure = Consensus.objects.filter(task__gold=None).values_list("confidence", flat=True)
+    assert 0.4 < min(sure) <= max(sure) < 0.95  # and not 0.9999, as their agreement alone would be
 
 
 def test_a_task_closes_when_all_that_may_be_bought_is_in():

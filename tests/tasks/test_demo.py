@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from tasks.demo import cast, crowd
+from tasks.demo import cast, crowd, labelling
 from tests import apart
 
 SIZE = ("--items=60", "--people=12", "--seed=4", "--exit", "--port=8700")
@@ -64,9 +64,33 @@ def test_who_guesses_from_the_start_is_never_let_to_the_work(summary: dict[str, 
     people = "JOIN workers_worker w ON w.id = a.worker_id JOIN marketplace_user u ON u.id = w.user_id"
     given = f"FROM tasks_assignment a {people}"
     assert len(guessing) >= 1
-    assert count(url, f"SELECT count(*) {given} WHERE a.purpose = 'work' AND u.email NOT IN ({addresses})") > 20
+    assert (
+        count(url, f"SELECT count(*) {given} WHERE a.purpose = 'work' AND u.email NOT IN ({addresses})") >= 60 * 3 // 12
+    )
     assert count(url, f"SELECT count(*) {given} WHERE a.purpose = 'work' AND u.email IN ({addresses})") == 0
     assert count(url, f"SELECT count(*) FROM marketplace_user WHERE email IN ({addresses})") == len(guessing)
+
+
+def test_it_is_said_how_many_guessers_the_exam_turned_away(summary: dict[str, Any], url: str):
+    """Those who are out of attempts, none of which they passed, and never had any work."""
+    guessing = [person for person in crowd.people(4, 12) if person.kind is crowd.Kind.SPAMMING]
+    addresses = ", ".join(f"'crowd-4-{person.number + 1:03d}@{cast.DOMAIN}'" for person in guessing)
+    theirs = "FROM tasks_assignment a JOIN tasks_batch b ON b.id = a.batch_id WHERE a.worker_id = w.id"
+    exams = f"SELECT count(*) {theirs} AND a.purpose = 'exam' AND a.submitted_at IS NOT NULL"
+    people = "FROM workers_worker w JOIN marketplace_user u ON u.id = w.user_id"
+    out = f"({exams}) >= {labelling.TERMS['exam_attempts']} AND NOT EXISTS (SELECT {theirs} AND a.purpose = 'work')"
+    turned_away = count(url, f"SELECT count(*) {people} WHERE u.email IN ({addresses}) AND {out}")
+    assert summary["spammers_stopped_before_paid_work"] == turned_away
+    assert summary["spammers"] == len(guessing)
+
+
+def test_labels_bought_stand_beside_fixed_redundancy_at_the_same_accuracy(summary: dict[str, Any], url: str):
+    query = "SELECT count(*) FROM tasks_answer a JOIN tasks_task t ON t.id = a.task_id WHERE a.attempt = 0"
+    in_work = "AND a.state IN ('submitted', 'accepted') AND NOT EXISTS (SELECT FROM tasks_gold WHERE task_id = t.id)"
+    assert summary["bought"] == count(url, f"{query} {in_work}")
+    assert 0.7 < summary["right_without_gold"] <= 1.0
+    needed = summary["fixed_redundancy_needed"]
+    assert needed is None or 60 <= needed <= 9 * 60
 
 
 def test_a_demo_that_has_ended_is_shown_again_at_once(summary: dict[str, Any], url: str, folder: Path):

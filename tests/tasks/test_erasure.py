@@ -27,8 +27,8 @@ from tests.conftest import signed_in
 from tests.payments import made
 from tests.tasks import work
 from tests.workers.test_documents import from_elsewhere
-from workers import documents, notices, profiles
-from workers.models import Worker
+from workers import documents, notices, profiles, self_descriptions
+from workers.models import SelfDescription, Worker
 
 pytestmark = pytest.mark.django_db
 
@@ -186,6 +186,14 @@ def test_the_address_is_free_for_another_account(wes):
     other = make.user("wes")
     assert other.pk != wes.pk
     assert not other.erased_at
+
+
+def test_what_was_said_for_reports_over_groups_is_deleted(wes):
+    self_descriptions.say(profiles.of(wes), {"region": "oceania", "gender": "another"}, consents=True)
+    assert places("oceania"), "the control: it is there before"
+    erasure.erase(wes)
+    assert places("oceania") == []
+    assert not SelfDescription.objects.exists()
 
 
 def test_it_happens_once_and_a_letter_tells(wes):

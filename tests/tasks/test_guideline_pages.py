@@ -141,7 +141,7 @@ def test_the_api_writes_reads_and_compares_versions(as_rita):
 
 def test_a_stranger_finds_no_guideline_and_a_reviewer_writes_none(as_sam, rita, wes):
     batch = offered()
-    names = ("guideline", "edit-guideline", "compare-guidelines", "disagreement", "reopen")
+    names = ("guideline", "edit-guideline", "compare-guidelines", "agreement", "reopen")
     for name in names:
         assert as_sam.get(reverse(name, args=[batch.project.public_id])).status_code == 404
     accounts.add_member(batch.project.organisation, wes.email, "reviewer", rita)
@@ -272,12 +272,12 @@ def test_who_lacks_the_money_is_told_how_much(as_rita):
     assert "is missing" in page
 
 
-def test_disagreement_by_page_and_api(as_rita):
+def test_agreement_by_page_and_api(as_rita):
     batch = labelled(items=4, animals=("cat", "dog"), guideline="# Cats\n\nA cat has whiskers.")
-    page = text(as_rita.get(reverse("disagreement", args=[batch.project.public_id])))
+    page = text(as_rita.get(reverse("agreement", args=[batch.project.public_id])))
     for words in ("Under version 1", "<svg", "cat and dog: 4 pairs", "#passage-1", "Nowhere"):
         assert words in page
-    found = call(as_rita, "get", f"projects/{batch.project.public_id}/disagreement").json()
+    found = call(as_rita, "get", f"projects/{batch.project.public_id}/agreement").json()
     (animal,) = found["by_field"]
     assert (found["answers"], animal["versions"][0]["labels"][0]["agreement"]) == (8, 0.0)
     assert animal["named"]["cat"] == [{"number": 1, "title": "Cats"}]
@@ -285,7 +285,7 @@ def test_disagreement_by_page_and_api(as_rita):
 
 def test_an_empty_project_has_pages_too(as_rita, rita):
     project = make.project(make.organisation(rita))
-    for name in ("guideline", "edit-guideline", "disagreement", "reopen"):
+    for name in ("guideline", "edit-guideline", "agreement", "reopen"):
         assert as_rita.get(reverse(name, args=[project.public_id])).status_code == 200
 
 

@@ -10,6 +10,7 @@ from tasks import appeals, batches, budgets, decisions, jobs
 from tasks.models import Answer, Conduct, Decision, Task, Withheld
 from tests import make
 from tests.tasks import work
+from tests.tasks.paid import prepaid
 
 pytestmark = pytest.mark.django_db
 EACH = 55_000
@@ -29,10 +30,6 @@ def answer_of(lease) -> Answer:
 
 def earned(name: str = "wes") -> int:
     return sum(account.balance_micros for account in Account.objects.filter(user=make.user(name)))
-
-
-def prepaid() -> int:
-    return Account.objects.get(kind="prepaid").balance_micros
 
 
 def part(answer, rita, percent: int = 30, refill: bool = False) -> Decision:

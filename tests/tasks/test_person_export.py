@@ -18,7 +18,7 @@ from tasks.models import Answer, Evidence, Gold
 from tests import make
 from tests.conftest import signed_in
 from tests.tasks import work
-from workers import guidelines, notices, profiles
+from workers import guidelines, notices, profiles, self_descriptions
 
 pytestmark = pytest.mark.django_db
 ROWS = 20_000
@@ -42,7 +42,9 @@ def test_everything_about_the_person_is_in_it(wes, rita):
     decisions.accept(given[1:3], rita)
     work.sweep()
     notices.tell(wes, "message", "Somebody wrote")
+    self_descriptions.say(worker, {"region": "oceania"}, consents=True)
     said = export(wes)
+    assert [(row["question"], row["choice"]) for row in said["about_me"]] == [("region", "oceania")]
     assert said["profile"]["email"] == wes.email
     assert said["addresses"] == [{"email": wes.email, "verified": True, "primary": True}]
     assert {row["id"] for row in said["answers"]} == {one.public_id for one in Answer.objects.filter(worker=worker)}

@@ -14,6 +14,7 @@ from tasks import assignments, audit, batches, consensus, decisions, jobs, reope
 from tasks.models import Answer, Assignment, Batch, Consensus, ConsensusChange, Evidence, Reopening, Task
 from tests import make
 from tests.tasks import work
+from tests.tasks.paid import prepaid
 from workers import guidelines as read
 from workers.models import Notice, Reliability
 
@@ -47,10 +48,6 @@ def revised(batch):
 
 def reopened(batch, label="cat", version=1):
     return reopening.reopen(batch.project, make.user("rita"), "animal", label, version)
-
-
-def prepaid():
-    return Account.objects.get(kind="prepaid").balance_micros
 
 
 def test_the_quote_says_what_is_touched_and_what_it_costs(rita):

@@ -14,22 +14,30 @@ from workers.models import Worker
 
 
 def published(
-    items: int = 6, gold: int = 0, *, schema: dict[str, Any] | None = None, micros: int = 100_000_000, **terms: Any
+    items: int = 6,
+    gold: int = 0,
+    *,
+    schema: dict[str, Any] | None = None,
+    micros: int = 100_000_000,
+    budget_micros: int | None = None,
+    **terms: Any,
 ) -> Batch:
-    """An open batch of so many items and gold items ("owl"), in a project of Rita's."""
+    """An open batch of so many items and gold items ("owl"), in a project of Rita's; with a budget bought by it."""
     home = make.organisation()
     rita = make.owner(home)
     prepayments.request(home, rita, micros, "USD")
     terms = {"gold_share": 0.0, "redundancy_min": 2, "redundancy_max": 2, "page_size": 3, **terms}
+    if budget_micros is not None:
+        terms |= {"redundancy_by": "budget"}
     project = make.project(home, schema=schema, **terms)
     rows = [{"text": f"item {n}"} for n in range(items)]
     rows += [{"text": f"gold {n}", "truth": "owl"} for n in range(gold)]
     truth = {"truth_columns": {"truth": project.schema["fields"][0]["name"]}} if gold else {}
-    return publish(project, make.dataset(rows, home, project=project, **truth))
+    return publish(project, make.dataset(rows, home, project=project, **truth), budget_micros)
 
 
-def publish(project: Project, data: Dataset) -> Batch:
-    batch = batches.publish(project, data, make.owner(project.organisation))
+def publish(project: Project, data: Dataset, budget_micros: int | None = None) -> Batch:
+    batch = batches.publish(project, data, make.owner(project.organisation), budget_micros)
     while batches.fill(batch.pk):
         pass
     batch.refresh_from_db()

@@ -11,6 +11,7 @@ from django.core.management.base import CommandError
 from marketplace.core.children import Children
 from tasks.demo import cast, digits, summary
 from tasks.demo.crowd import Kind
+from tasks.demo.fixed import Comparison
 from tasks.demo.labelling import HONEST, Labelling
 from tasks.demo.show import Show
 from tasks.demo.summary import Labels
@@ -45,7 +46,8 @@ class Command(Show):
             self.stdout.write("every task is closed; the last answers are accepted and paid")
         payouts = work.settle()
         labels, stopped = work.labels(), work.stopped()
-        self.tell(work, labels, stopped)
+        beside = work.beside_fixed(labels)
+        self.tell(work, labels, stopped, beside)
         money_lines, ledger_sum_micros = summary.money_table()
         self.stdout.write("\n".join(["", *money_lines]))
         found = summary.facts(labels, work.batch["id"])
@@ -57,15 +59,18 @@ class Command(Show):
             "spammers": list(work.kind_of.values()).count(Kind.SPAMMING),
             "stopped_by_rule": len(stopped["rule"]),
             "honest_stopped": sum(kind in HONEST for kinds in stopped.values() for kind in kinds),
+            "bought": beside.bought, "right_without_gold": round(beside.right, 4),
+            "fixed_redundancy_needed": beside.needed,
             "payouts": payouts, "seconds": round(time.monotonic() - began, 1),
         }  # fmt: skip
 
-    def tell(self, work: Labelling, labels: Labels, stopped: dict[str, list[Kind]]) -> None:
+    def tell(self, work: Labelling, labels: Labels, stopped: dict[str, list[Kind]], beside: Comparison) -> None:
         """What was bought, how good it is, and how well the workers are known."""
         each = labels.answers / labels.tasks
         self.stdout.write(f"\nbought: {labels.answers:,} answers to {labels.tasks:,} tasks, {each:.2f} each")
         shares = f"{labels.consensus_accuracy:.2%} by consensus, {labels.majority_accuracy:.2%} by majority"
-        self.stdout.write(f"right:  {shares}\n")
+        self.stdout.write(f"right:  {shares}")
+        self.stdout.write(f"{beside.words()}\n")
         for by, kinds in stopped.items():
             names = ", ".join(f"{count} {kind}" for kind, count in Counter(kinds).items())
             when = "before any paid answer" if by == "exam" else "while they worked"

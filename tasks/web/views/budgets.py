@@ -45,7 +45,7 @@ def budget(request: HttpRequest, batch: str) -> HttpResponse:
         "tasks/budget.html",
         {
             **{"batch": found, "project": found.project, "budget": told, "running": running},
-            **{"forms": listed, "picture": _picture(told, running), **prepay},
+            **{"next": budgets.of_next(found), "forms": listed, "picture": _picture(told, running), **prepay},
         },
     )
 

@@ -8,7 +8,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBase, StreamingHt
 from django.shortcuts import get_object_or_404, redirect, render
 
 from marketplace.core import limits
-from marketplace.models import Dataset, Project
+from marketplace.core.errors import Invalid
+from marketplace.models import Dataset, Project, RedundancyBy
 from marketplace.web.edge import action, person
 from marketplace.web.views.projects import visible
 from tasks import batches, fair_pay, forecast
@@ -16,7 +17,7 @@ from tasks.exports import csv, jsonl
 from tasks.exports import labels as exports
 from tasks.models import Batch, TopUpProposal
 from tasks.web import chart, prepaying
-from tasks.web.forms import DatasetForm
+from tasks.web.forms import AnswersBudgetForm, DatasetForm
 from workers.models import Reliability
 
 BATCHES_SHOWN, WORKERS_SHOWN, NAME_SHOWN = 10, 30, 10
@@ -75,7 +76,12 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
     chosen = datasets.filter(public_id=request.GET.get("dataset", "")).first() or latest
     form = DatasetForm(initial={"dataset": chosen.public_id} if chosen else None)
     form.fields["dataset"].queryset = datasets  # type: ignore[attr-defined]
-    quote = forecast.quote(found, chosen) if chosen else None
+    by_budget = found.redundancy_by == RedundancyBy.BUDGET
+    budget = AnswersBudgetForm(request.GET if "budget_micros" in request.GET else None) if by_budget else None
+    wanted = budget.cleaned_data["budget_micros"] if budget and budget.is_valid() else None
+    quote = forecast.quote(found, chosen, wanted) if chosen else None
+    if budget and quote and quote.budget and not budget.is_bound:
+        budget.initial = {"budget_micros": quote.budget.answers_micros}
     missing_micros = quote.missing_micros if quote else 0
     return render(
         request,
@@ -85,6 +91,7 @@ def publish(request: HttpRequest, project: str) -> HttpResponse:
             "form": form,
             "dataset": chosen,
             "quote": quote,
+            "budget": budget,
             **(_costs(quote) if quote else {}),
             "prepay": prepaying.link(request, found, missing_micros, found.currency) if missing_micros else "",
             "confirmed": person(request).is_confirmed,
@@ -104,8 +111,11 @@ def _costs(quote: forecast.Quote) -> dict[str, Any]:
 def publish_now(request: HttpRequest, project: str) -> HttpResponse:
     found = visible(request, project)
     dataset = get_object_or_404(Dataset.objects.visible_to(person(request)), public_id=request.POST.get("dataset", ""))
+    budget = AnswersBudgetForm(request.POST) if found.redundancy_by == RedundancyBy.BUDGET else None
+    if budget and not budget.is_valid():
+        raise Invalid("say what the answers may cost, as an amount")
     limits.spend("publish", person(request).pk)
-    batches.publish(found, dataset, person(request))
+    batches.publish(found, dataset, person(request), budget.cleaned_data["budget_micros"] if budget else None)
     messages.success(request, "It is published. Workers can begin in a moment.")
     return redirect("project", found.public_id)
 

@@ -12,14 +12,12 @@ from marketplace.core.errors import DomainError
 from marketplace.models import Guideline, Project
 from marketplace.web.edge import page_of, person, refusals_in
 from marketplace.web.views.projects import visible
-from tasks import disagreement as reports
 from tasks import reopening
 from tasks.models import Batch
-from tasks.web import chart, shown
+from tasks.web import shown
 from tasks.web.guideline_forms import GuidelineEditor, ReopenForm
 
 COMPARED_MOST = 200  # versions one may choose from
-VERSIONS_SHOWN, LABELS_SHOWN = 5, 30
 PLACES = {"field": "label"}
 
 
@@ -78,31 +76,6 @@ def edit(request: HttpRequest, project: str) -> HttpResponse:
 
 def _edited(request: HttpRequest, editor: GuidelineEditor, context: dict[str, Any]) -> HttpResponse:
     return render(request, "tasks/guideline_edit.html", {**context, "editor": editor})
-
-
-@login_required
-def disagreement(request: HttpRequest, project: str) -> HttpResponse:
-    """Which labels people disagree about, and where the guideline names them."""
-    found = visible(request, project)
-    report = reports.report(found)
-    fields = [
-        {
-            "field": one,
-            "versions": [
-                {"under": under, "picture": chart.heat(one.labels, under.pairs), "rows": _rows(one, under)}
-                for under in one.versions[:VERSIONS_SHOWN]
-            ],
-        }
-        for one in report.by_field
-    ]
-    return render(request, "tasks/disagreement.html", {"project": found, "report": report, "fields": fields})
-
-
-def _rows(one: reports.OfField, under: reports.UnderVersion) -> list[tuple[reports.Label, Any]]:
-    """The labels that were given, those people agree on least first, each with the passages that name it."""
-    given = [label for label in under.labels if label.agreement is not None]
-    worst = sorted(given, key=lambda label: (label.agreement, -label.differing))[:LABELS_SHOWN]
-    return [(label, one.named[label.value]) for label in worst]
 
 
 @login_required

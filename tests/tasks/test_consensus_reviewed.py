@@ -1,0 +1,56 @@
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from tasks.consensus.labelled import Labelled
+from tasks.consensus.reviewed import SURE, overrule
+from tasks.reviews import Verdict
+
+CROWD = SimpleNamespace(tasks=np.array([1, 2, 3]))
+
+
+def field(name, values, code, posterior):
+    return Labelled(
+        name=name,
+        tasks=np.array([1, 3]),
+        values=values,
+        code=np.array(code),
+        posterior=posterior,
+        confidence=np.array([0.6, np.nan]),
+        support=np.array([2, 1]),
+        certain=np.array([0.5, 0.0]),
+        gain=np.array([0.1, 0.2]),
+        between=None,
+        method=np.zeros(2, np.int64),
+        methods=[("dawid-skene", "3")],
+    )
+
+
+def test_what_a_reviewer_said_is_the_label_and_the_others_stay():
+    one = field("animal", ["cat", "dog", "owl"], [0, 1], np.array([[0.6, 0.2, 0.2], [0.1, 0.8, 0.1]]))
+    (found,) = overrule(CROWD, [one], {3: Verdict({"animal": "owl"}, None), 9: Verdict({"animal": "cat"}, 0.5)})
+    assert found.tasks.tolist() == [1, 3]
+    assert found.code.tolist() == [0, 2]
+    assert found.posterior[0].tolist() == [0.6, 0.2, 0.2]
+    assert found.posterior[1] == pytest.approx([(1 - SURE) / 2, (1 - SURE) / 2, SURE])
+    assert found.confidence.tolist() == [0.6, SURE]
+    assert found.certain.tolist() == [0.5, 1.0]
+    assert found.gain.tolist() == [0.1, 0.0]
+    assert [found.methods[n] for n in found.method] == [("dawid-skene", "3"), ("review", "1")]
+    assert one.code.tolist() == [0, 1]
+
+
+def test_a_field_that_nobody_answered_is_what_the_reviewer_said():
+    one = field("count", [5, 7], [-1, -1], None)
+    (found,) = overrule(CROWD, [one], {2: Verdict({"count": 9}, None), 3: Verdict({"count": 8}, None)})
+    assert found.tasks.tolist() == [1, 2, 3]
+    assert found.values == [5, 9, 8]
+    assert found.code.tolist() == [-1, -1, -1]
+    assert found.support.tolist() == [2, 0, 1]
+
+
+def test_fields_without_a_verdict_stay_as_they_are():
+    one = field("animal", ["cat", "dog"], [0, 1], np.array([[0.6, 0.4], [0.1, 0.9]]))
+    (found,) = overrule(CROWD, [one], {1: Verdict({"other": "owl"}, None)})
+    assert found is one
