@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from statistics import median
 
 import numpy as np
 from django.conf import settings
@@ -18,6 +19,7 @@ from tasks.models import Answer, Assignment, Batch, Cursor, Task
 AT_ONCE = 300  # tasks of a batch that wish for somebody: a claim by others passes them all by
 LIFT_STEP = 500
 LOOKED_AT = 1_000  # pages handed in last, by which it is seen who is there
+PAGES, LEAST_S = 8, 10  # a wish lasts as long as it takes to do so many pages, but not less than this
 
 NOTE = """
 UPDATE tasks_task t SET wants = ARRAY[new.one, new.other]::smallint[]
@@ -68,8 +70,9 @@ def ask(batch: Batch, tasks: Sequence[int]) -> None:
     Whoever has answered a task is not asked again, and only so many tasks of a batch wish at once.
     """
     room = AT_ONCE - Task.objects.filter(batch=batch, wants_until__isnull=False)[:AT_ONCE].count()
-    if not batch.ask_experts or room <= 0 or not (there := _there(batch)):
+    if not batch.ask_experts or room <= 0:
         return
+    there, lasts = _there(batch)
     seen: dict[int, set[int]] = defaultdict(set)
     for task, worker in Answer.objects.filter(task__in=tasks).values_list("task", "worker"):
         seen[task].add(worker)
@@ -79,8 +82,7 @@ def ask(batch: Batch, tasks: Sequence[int]) -> None:
         for pk, wants in wishing.values_list("pk", "wants")
         if any(good.issuperset(wants or ()) and worker not in seen[pk] for worker, good in there.items())
     ]
-    until = clock.now() + timedelta(seconds=settings.WANTS_S)
-    Task.objects.filter(pk__in=kept[:room]).update(wants_until=until)
+    Task.objects.filter(pk__in=kept[:room]).update(wants_until=clock.now() + lasts)
 
 
 @transaction.atomic
@@ -96,10 +98,16 @@ def lift(limit: int = LIFT_STEP) -> bool:
     return len(rows) == limit
 
 
-def _there(batch: Batch) -> dict[int, set[int]]:
-    """The workers who handed something in as lately as a wish lasts, with what they are good at."""
+def _there(batch: Batch) -> tuple[dict[int, set[int]], timedelta]:
+    """The workers who handed something in as lately as a wish lasts, with what they are good at; and how long that is.
+
+    It goes by what a page takes here, so that the last tasks do not wait long for people who have left.
+    """
     since = clock.now() - timedelta(seconds=settings.WANTS_S)
     pages = Assignment.objects.filter(batch=batch, submitted_at__gt=since).order_by("-submitted_at")
-    people = set(pages.values_list("worker", flat=True)[:LOOKED_AT])
+    handed_in = list(pages.values_list("worker", "claimed_at", "submitted_at")[:LOOKED_AT])
+    took = median([at - claimed_at for _, claimed_at, at in handed_in]) if handed_in else timedelta()
+    lasts = min(max(PAGES * took, timedelta(seconds=LEAST_S)), timedelta(seconds=settings.WANTS_S))
+    people = {worker for worker, _, at in handed_in if at > clock.now() - lasts}
     known = Cursor.objects.filter(batch=batch, worker__in=people).exclude(good_at=None)
-    return {worker: set(good) for worker, good in known.values_list("worker", "good_at") if good}
+    return {worker: set(good) for worker, good in known.values_list("worker", "good_at") if good}, lasts

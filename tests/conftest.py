@@ -4,6 +4,8 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from hypothesis import HealthCheck
+from hypothesis import settings as examples
 
 from marketplace.models import User
 from payments import gateway, months
@@ -11,6 +13,10 @@ from tasks import terms
 from tests import make
 from tests.stripe import Fake
 from tests.stripe.server import KEY, SECRET
+
+# The same examples at every run, however busy the machine is; more of them are for a run of their own
+examples.register_profile("same", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+examples.load_profile("same")
 
 # Of what runs on this server, what is in this database: other tests keep transactions open beside us for minutes
 OLDEST = """SELECT min(backend_xid::text::bigint) AS oldest FROM pg_stat_activity

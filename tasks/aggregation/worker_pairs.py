@@ -67,7 +67,7 @@ def worker_pairs(
         kept = np.concatenate([kept, pairs], axis=1)
         if kept.shape[1] > most:
             best = np.lexsort((kept[1], kept[0], -kept[2]))
-            dropped_shared = int(kept[2, best[most]])  # of ever more pairs, so it never falls
+            dropped_shared = max(dropped_shared, int(kept[2, best[most]]))
             kept = kept[:, best[:most]]
     kept = kept[:, np.lexsort((kept[1], kept[0]))]
     one, other, shared = kept[:3].astype(np.int64)

@@ -2,7 +2,7 @@ import csv as plain_csv
 import io
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.imports import csv
@@ -123,7 +123,6 @@ def test_cells_longer_than_the_readers_own_limit_are_read():
 CELLS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=8)
 
 
-@settings(suppress_health_check=[HealthCheck.too_slow])  # of a busy machine
 @given(st.lists(st.lists(CELLS, min_size=2, max_size=2), max_size=6), st.sampled_from(["\n", "\r\n"]))
 def test_what_any_writer_wrote_is_read_back(rows, end):
     file = io.StringIO()

@@ -22,12 +22,17 @@ def good_at(person: Worker, batch: Batch, classes: list[int] | None) -> Worker:
     return person
 
 
-def seen_lately(person: Worker, batch: Batch) -> None:
+def seen_lately(person: Worker, batch: Batch, took_s: float = 0) -> None:
     """As if they had handed in a page that held none of these tasks."""
     at = clock.now()
     Assignment.objects.create(
         **{"worker": person, "project": batch.project, "batch": batch, "state": "submitted", "guideline_version": 1},
-        **{"public_id": f"asg_{person.pk}", "claimed_at": at, "leased_until": at, "submitted_at": at},
+        **{
+            "public_id": f"asg_{person.pk}",
+            "leased_until": at,
+            "submitted_at": at,
+            "claimed_at": at - timedelta(seconds=took_s),
+        },
     )
 
 
@@ -113,6 +118,20 @@ def test_who_has_not_been_there_lately_is_not_wished_for():
     Assignment.objects.filter(worker=work.worker("eva")).update(submitted_at=clock.now() - timedelta(hours=1))
     consensus.update(batch)
     assert not wishing()
+
+
+@pytest.mark.parametrize(("took_s", "lasts_s"), [(0.1, 10), (60, 480), (3600, 900)])
+def test_a_wish_lasts_as_long_as_eight_pages_do_there_within_bounds(took_s, lasts_s):
+    batch = unsure()
+    Assignment.objects.update(submitted_at=clock.now() - timedelta(hours=1))
+    seen_lately(good_at(work.worker("eva"), batch, [0, 1]), batch, took_s)
+    consensus.update(batch)
+    left = [
+        (until - clock.now()).total_seconds()
+        for until in Task.objects.exclude(wants_until=None).values_list("wants_until", flat=True)
+    ]
+    assert len(left) == 2
+    assert all(lasts_s - 5 < seconds <= lasts_s for seconds in left)
 
 
 def test_who_has_answered_it_is_not_wished_for():

@@ -4,7 +4,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.aggregation import agreement, distances
@@ -103,7 +103,6 @@ def test_krippendorffs_own_example(scale, value):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@settings(deadline=None)
 @given(answers=ANSWERS)
 def test_the_count_matrix_agrees_with_the_definition(scale, answers):
     found = krippendorff_alpha(*columns(answers), TASKS, CLASSES, SCALES[scale])
@@ -111,7 +110,6 @@ def test_the_count_matrix_agrees_with_the_definition(scale, answers):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@settings(deadline=None)
 @given(answers=ANSWERS, seed=st.integers(0, 99))
 def test_who_answered_which_task_when_changes_nothing(scale, answers, seed):
     rng = np.random.default_rng(seed)
@@ -138,7 +136,6 @@ def test_neither_the_value_nor_its_interval_depends_on_who_answered_which_task(s
 
 
 @pytest.mark.parametrize("scale", ["nominal", "ordinal"])
-@settings(deadline=None)
 @given(answers=ANSWERS, seed=st.integers(0, 99))
 def test_names_of_classes_do_not_matter_nor_which_end_of_a_scale_is_up(scale, answers, seed):
     kept = [(task, worker, label) for (task, worker), label in first_answers(answers).items()]
@@ -150,7 +147,6 @@ def test_names_of_classes_do_not_matter_nor_which_end_of_a_scale_is_up(scale, an
     assert one == pytest.approx(other, abs=1e-9)
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, shift=st.floats(-1e6, 1e6), unit=st.floats(1e-100, 1e100))
 def test_the_unit_and_the_zero_of_an_interval_scale_do_not_matter(answers, shift, unit):
     other = distances.interval((NUMBERS + round(shift)) * unit)

@@ -4,7 +4,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from tasks.aggregation import agreement, distances
@@ -99,7 +99,6 @@ def test_alpha_is_what_nltk_computed(scale, seed):
 
 
 @pytest.mark.parametrize("scale", SCALES)
-@settings(deadline=None)
 @given(answers=ANSWERS)
 def test_alpha_is_what_nltk_computes(scale, answers):
     tasks = [task for task, _ in answers]

@@ -3,7 +3,7 @@
 from itertools import combinations
 
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.aggregation import answer_pairs
@@ -11,7 +11,6 @@ from tasks.aggregation import answer_pairs
 ANSWERS = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 4)), max_size=40).map(sorted)
 
 
-@settings(deadline=None)
 @given(ANSWERS, st.integers(1, 30))
 def test_each_pair_comes_once_and_blocks_keep_to_their_size(answers, at_once):
     task, owner = np.array(answers, np.int64).reshape(-1, 2).T

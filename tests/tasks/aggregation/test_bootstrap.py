@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -15,7 +15,6 @@ def mean(sums):
     return sums[:, :1] / sums[:, 1:]
 
 
-@settings(deadline=None)
 @given(ROWS)
 def test_equal_rows_are_one_row_that_is_drawn_more_often(rows):
     found = bootstrap.distinct(rows)
@@ -25,7 +24,6 @@ def test_equal_rows_are_one_row_that_is_drawn_more_often(rows):
     assert len(found.often) == len({tuple(row) for row in expected})
 
 
-@settings(deadline=None)
 @given(ROWS, st.integers(0, 99))
 def test_the_order_of_tasks_never_shows(rows, seed):
     def figure(sums):

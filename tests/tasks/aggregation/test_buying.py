@@ -113,7 +113,7 @@ def test_people_who_know_the_likely_classes_are_asked_first():
     assert shares[1] > shares[0] + 0.01
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(
     seed=st.integers(0, 2**16),
     few=st.integers(0, 250),

@@ -337,7 +337,7 @@ answers = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(answers, st.booleans(), st.booleans(), st.booleans())
 def test_whatever_is_said_the_numbers_are_honest_and_do_not_depend_on_the_order(said, weighed, sided, knows):
     left, right, worker, outcome, gold = np.array(said, np.int64).reshape(-1, 5).T

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
@@ -11,7 +11,6 @@ from tasks.aggregation import distances
 SETS = arrays.arrays(bool, st.tuples(st.integers(0, 12), st.integers(0, 10)))
 
 
-@settings(deadline=None)
 @given(SETS)
 def test_sets_come_back_from_their_codes_and_each_has_one(chosen):
     code, sets = distances.coded(chosen)
@@ -19,7 +18,6 @@ def test_sets_come_back_from_their_codes_and_each_has_one(chosen):
     assert len({tuple(row) for row in sets.tolist()}) == len(sets) == len(np.unique(code))
 
 
-@settings(deadline=None)
 @given(SETS, st.integers(0, 99))
 def test_codes_do_not_depend_on_the_order_of_answers(chosen, seed):
     order = np.random.default_rng(seed).permutation(len(chosen))

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.aggregation import bootstrap
@@ -57,7 +57,6 @@ def shares_by_hand(answers, said, group, label):
     return np.mean(ours), np.mean(theirs), len(ours)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_shares_are_those_counted_by_hand_in_whole_percents(seed):
     answers, said = drawn(seed)
@@ -76,7 +75,6 @@ def test_shares_are_those_counted_by_hand_in_whole_percents(seed):
         np.testing.assert_allclose(hundredths, np.round(hundredths), atol=1e-9)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_every_group_shown_has_k_members_and_so_has_the_crowd_that_is_not(seed):
     answers, said = drawn(seed)
@@ -92,7 +90,6 @@ def test_every_group_shown_has_k_members_and_so_has_the_crowd_that_is_not(seed):
         assert max(given) <= sum(given) / 2
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_a_class_shown_was_said_by_k_or_nobody_and_so_were_those_that_are_not_taken_together(seed):
     answers, said = drawn(seed)
@@ -104,7 +101,6 @@ def test_a_class_shown_was_said_by_k_or_nobody_and_so_were_those_that_are_not_ta
     assert not crowd or len(crowd) >= K or not any(said_by[label] for label in shown)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_what_those_said_who_are_withheld_changes_nothing(seed):
     """As if they had kept silent: so nothing that is shown tells what any of them said."""
@@ -115,7 +111,6 @@ def test_what_those_said_who_are_withheld_changes_nothing(seed):
         assert_same(small(answers, silent), found)
 
 
-@settings(deadline=None)
 @given(SEEDS)
 def test_who_is_who_and_what_comes_first_change_nothing(seed):
     rng, (answers, said) = np.random.default_rng(seed), drawn(seed)

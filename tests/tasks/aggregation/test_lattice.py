@@ -1,5 +1,5 @@
 import numpy as np
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.aggregation.lattice import aligned, medoid
@@ -30,7 +30,6 @@ def test_without_a_backbone_all_words_are_between():
     assert columns([[], [5, 6], [7]], []).tolist() == [[0, 0], [5, 6], [7, 0]]
 
 
-@settings(deadline=None)
 @given(st.lists(ANSWER, min_size=1, max_size=5), ANSWER)
 def test_every_answer_is_there_whole_and_every_slot_is_somebodys(answers, backbone):
     table = columns(answers, backbone)
@@ -38,7 +37,6 @@ def test_every_answer_is_there_whole_and_every_slot_is_somebodys(answers, backbo
     assert (table > 0).any(axis=0).sum() >= table.shape[1] - len(backbone)
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 3), ANSWER), max_size=8), st.lists(ANSWER, min_size=4, max_size=4))
 def test_tasks_are_laid_out_as_each_would_be_alone(rows, backbones):
     rows = sorted(rows, key=lambda row: row[0])

@@ -155,7 +155,7 @@ def test_two_camps_are_not_read_as_their_middle():
     st.lists(st.tuples(st.integers(0, 4), st.integers(0, 3), st.integers(0, 2)), max_size=25),
     st.lists(st.integers(-1, 2), min_size=5, max_size=5),
 )
-@settings(deadline=None, max_examples=100)
+@settings(max_examples=100)
 def test_whatever_is_answered_there_is_a_distribution(rows, gold):
     task, worker, point = (np.array([row[n] for row in rows], int) for n in range(3))
     fit = ordinal.fit(task, worker, point, 5, 4, 3, gold=np.array(gold))

@@ -32,7 +32,6 @@ def renamed(answers, seed):
     return [new[column] for new, column in zip(names, mixed, strict=True)], names
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, gold=GOLD, one_coin=MODEL, seed=SEED)
 def test_names_and_order_never_show_in_a_fit(answers, gold, one_coin, seed):
     (task, worker, label), (t, w, k) = renamed(answers, seed)
@@ -47,7 +46,6 @@ def test_names_and_order_never_show_in_a_fit(answers, gold, one_coin, seed):
     assert other.method == plain.method
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, seed=SEED)
 def test_names_and_order_never_show_in_labels_or_votes(answers, seed):
     changed, (t, _, k) = renamed(answers, seed)
@@ -59,7 +57,6 @@ def test_names_and_order_never_show_in_labels_or_votes(answers, seed):
     np.testing.assert_array_equal(votes.majority(*changed, TASKS, WORKERS, CLASSES)[t][:, k], counted)
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, gold=GOLD, seed=SEED)
 def test_names_of_workers_and_classes_never_show_in_labels_with_gold(answers, gold, seed):
     (_, w, k), known = renamed(answers, seed)[1], np.array(gold)
@@ -70,7 +67,6 @@ def test_names_of_workers_and_classes_never_show_in_labels_with_gold(answers, go
     assert other.temperature == pytest.approx(plain.temperature, rel=1e-4)
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, gold=GOLD, one_coin=MODEL, classes=st.integers(CLASSES, 6))
 def test_whatever_is_answered_there_is_neither_nan_nor_certainty(answers, gold, one_coin, classes):
     """One worker, one answer, one class, answers twice, classes nobody said, tasks nobody did: all of it is in here."""
@@ -85,7 +81,6 @@ def test_whatever_is_answered_there_is_neither_nan_nor_certainty(answers, gold, 
     assert made.temperature > 0
 
 
-@settings(deadline=None)
 @given(answers=ANSWERS, gold=GOLD)
 def test_a_single_worker_has_no_confidence_and_several_have(answers, gold):
     made = labelling.label(*columns(answers), TASKS, WORKERS, CLASSES, gold=np.array(gold))
@@ -144,7 +139,7 @@ def test_drawn_confusions_are_recovered(seed):
     assert np.abs(fit.prior - [0.5, 0.3, 0.2]).max() < 0.05
 
 
-@settings(deadline=None, max_examples=30)
+@settings(max_examples=30)
 @given(
     seed=SEED,
     draw=SEED,

@@ -167,7 +167,7 @@ orders = st.lists(
 )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(orders, st.booleans())
 def test_whatever_is_said_the_numbers_are_honest_and_do_not_depend_on_the_order(said, weighed):
     worker = np.array([who for who, _ in said], np.int64)

@@ -4,7 +4,7 @@ from itertools import combinations
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tasks.aggregation import set_agreement
@@ -41,14 +41,12 @@ def of_sets(answers):
     return set_agreement.pairwise_f1_of_sets(*columns(answers), TASKS, WORKERS)
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_sets_give_what_counting_by_hand_gives(answers):
     found = of_sets(answers)
     assert (found.micro, found.macro, found.tasks, found.pairs) == pytest.approx(f1_by_hand(answers))
 
 
-@settings(deadline=None)
 @given(ANSWERS)
 def test_pairs_counted_elsewhere_give_the_same(answers):
     rows = [

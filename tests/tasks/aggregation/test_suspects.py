@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import fisher_exact
 
@@ -174,7 +174,6 @@ def test_groups_of_one_and_none_contradict_nobody():
         suspects.contradictions([0, 0], [0, 1], 2, np.zeros((2, 3)))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(-1, 3), st.integers(-1, 2)), max_size=15))
 def test_a_group_is_doubted_where_its_labels_differ_and_only_there(rows):
     group, label = (np.array([row[n] for row in rows], np.int64) for n in range(2))

@@ -200,7 +200,7 @@ def test_tasks_and_workers_without_answers_change_nothing():
 TEXT = st.lists(st.sampled_from(["a", "b", "C", "c.", "d-e", "-", ""]), max_size=5).map(" ".join)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3), TEXT), max_size=12), st.randoms())
 def test_whatever_comes_the_result_is_whole_and_the_order_never_shows(rows, random):
     task, worker, texts = ([row[n] for row in rows] for n in range(3))

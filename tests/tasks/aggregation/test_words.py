@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from marketplace.labels.text import normal
@@ -30,7 +30,6 @@ def test_nothing_has_no_words():
     assert joined(Words((), ())) == ""
 
 
-@settings(deadline=None)
 @given(WRITTEN)
 def test_the_words_are_those_every_other_comparison_sees(text):
     words = split(text)
@@ -38,20 +37,17 @@ def test_the_words_are_those_every_other_comparison_sees(text):
     assert len(words.forms) == len(words.spellings)
 
 
-@settings(deadline=None)
 @given(WRITTEN)
 def test_words_put_together_again_are_the_same_words(text):
     words = split(text)
     assert split(joined(words)).forms == words.forms
 
 
-@settings(deadline=None)
 @given(st.text(alphabet="abY .,-’'", max_size=30) | st.text(alphabet="abY .,-3", max_size=30))
 def test_words_of_one_text_put_together_are_that_text(text):
     assert joined(split(text)) == text.strip()
 
 
-@settings(deadline=None)
 @given(WRITTEN, WRITTEN)
 def test_words_of_two_texts_put_together_read_as_these_words(one, other):
     mixed = Words(*(a[:2] + b[-2:] for a, b in zip(split(one), split(other), strict=True)))
