@@ -270,12 +270,11 @@ CHECKS = {
         SELECT r.id FROM tasks_review r JOIN tasks_review other ON other.task_id = r.task_id AND other.id < r.id
         WHERE r.decided_by_id = other.decided_by_id AND r.state <> 'void' AND r.value IS NOT NULL
             AND other.value IS NOT NULL AND (r.tier = 2 OR other.state <> 'void')""",
-    # of what consensus has weighed since
+    # a touch is gone once consensus has weighed what was decided
     "a label is not what its reviewer said": """
-        SELECT r.id FROM tasks_review r JOIN tasks_batch b ON b.id = r.batch_id
-        JOIN tasks_consensus c ON c.task_id = r.task_id AND r.value ? c.field
-        WHERE r.state = 'final' AND c.updated_at > r.decided_at AND b.consensus_at > r.decided_at
-            AND c.value IS DISTINCT FROM r.value -> c.field""",
+        SELECT r.id FROM tasks_review r JOIN tasks_consensus c ON c.task_id = r.task_id AND r.value ? c.field
+        WHERE r.state = 'final' AND c.value IS DISTINCT FROM r.value -> c.field
+            AND NOT EXISTS (SELECT FROM tasks_touch t WHERE t.task_id = r.task_id)""",
     "a batch's figures are not the counts of its rows": """
         WITH told AS (
             SELECT batch_id, sum(tasks) AS tasks, sum(closed) AS closed, sum(bought) AS bought, sum(leased) AS leased,

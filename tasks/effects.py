@@ -1,10 +1,12 @@
 """What a decision of each kind does, and how that is undone completely."""
 
+from collections.abc import Iterable
+
 from marketplace.core import clock, money, states
 from marketplace.core.errors import IllegalMove, Invalid
 from payments import holds, ledger, reserves
 from tasks import evidence, fair_pay, seats
-from tasks.models import Answer, Appeal, Batch, Decision, Evidence, Withheld
+from tasks.models import Answer, Appeal, Batch, Decision, Evidence, Touch, Withheld
 from workers import profiles, qualifications, standings
 from workers.models import Standing
 
@@ -29,7 +31,7 @@ def take_out(decision: Decision) -> None:
         _pay_part(decision, answer)
     else:
         states.move(answer, Answer.State.REJECTED if is_rejected else Answer.State.EXCLUDED)
-    wants_consensus(answer.batch)  # before any task and any score, to keep one order of locks
+    touch(answer.batch, [answer.task_id])  # before any task and any score, to keep one order of locks
     if is_rejected:
         fair_pay.note_rejected(answer, answer.price_micros)
     elif decision.kind == Decision.Kind.PART:
@@ -52,7 +54,7 @@ def put_back(decision: Decision) -> None:
     answer = _answer(decision)
     was_rejected = answer.state == Answer.State.REJECTED
     states.move(answer, Answer.State.ACCEPTED)
-    wants_consensus(answer.batch)  # before the task and the score, to keep one order of locks
+    touch(answer.batch, [answer.task_id])  # before the task and the score, to keep one order of locks
     if was_rejected:
         fair_pay.note_restored(answer, answer.price_micros)
     elif withheld := Withheld.objects.filter(decision=decision).first():
@@ -162,12 +164,18 @@ def undo(decision: Decision) -> None:
 
 
 def wants_consensus(batch: Batch) -> None:
-    """Have the next sweep weigh this batch again."""
+    """Have the next sweep weigh all of this batch again: what is known of its gold has changed."""
     Batch.objects.filter(pk=batch.pk).update(consensus_at=None)
 
 
+def touch(batch: Batch, tasks: Iterable[int]) -> None:
+    """Have the next sweep weigh these tasks again, and leave the others. The batch is locked from here on."""
+    Batch.objects.filter(pk=batch.pk).update(touched_at=clock.now())
+    Touch.objects.bulk_create((Touch(batch=batch, task_id=task) for task in tasks), batch_size=1000)
+
+
 def _is_open(batch: Batch) -> bool:
-    """Whether it is open still; asked after `wants_consensus`, which holds off whoever closes it."""
+    """Whether it is open still; asked after `touch`, which holds off whoever closes it."""
     return Batch.objects.filter(pk=batch.pk, state=Batch.State.OPEN).exists()
 
 

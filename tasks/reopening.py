@@ -176,7 +176,7 @@ def _supersede(run: Reopening, batch: Batch, code: int, tasks: list[int]) -> Non
     micros = len(old) * _each_micros(batch)
     reserves.add(batch.subject, "answers", micros)
     evidence.void(Evidence.objects.filter(kind=Evidence.Kind.CONSENSUS, answer__in=answers), "guideline changed")
-    effects.wants_consensus(batch)
+    effects.touch(batch, bought)
     run.tasks, run.answers = run.tasks + len(bought), run.answers + len(old)
     run.reserved_micros += micros
 

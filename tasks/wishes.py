@@ -8,6 +8,7 @@ from statistics import median
 import numpy as np
 from django.conf import settings
 from django.db import connection, transaction
+from django.db.models import F
 
 from marketplace.core import clock
 from marketplace.labels import schema as label_schema
@@ -105,9 +106,9 @@ def _there(batch: Batch) -> tuple[dict[int, set[int]], timedelta]:
     """
     since = clock.now() - timedelta(seconds=settings.WANTS_S)
     pages = Assignment.objects.filter(batch=batch, submitted_at__gt=since).order_by("-submitted_at")
-    handed_in = list(pages.values_list("worker", "claimed_at", "submitted_at")[:LOOKED_AT])
-    took = median([at - claimed_at for _, claimed_at, at in handed_in]) if handed_in else timedelta()
-    lasts = min(max(PAGES * took, timedelta(seconds=LEAST_S)), timedelta(seconds=settings.WANTS_S))
-    people = {worker for worker, _, at in handed_in if at > clock.now() - lasts}
+    handed_in = list(pages.values_list("worker", "submitted_at", F("submitted_at") - F("claimed_at"))[:LOOKED_AT])
+    took_s = median([took.total_seconds() for _, _, took in handed_in] or [0])
+    lasts = timedelta(seconds=min(max(PAGES * took_s, LEAST_S), settings.WANTS_S))
+    people = {worker for worker, at, _ in handed_in if at and at > clock.now() - lasts}
     known = Cursor.objects.filter(batch=batch, worker__in=people).exclude(good_at=None)
     return {worker: set(good) for worker, good in known.values_list("worker", "good_at") if good}, lasts

@@ -13,7 +13,7 @@ from django.db.models import Count
 from marketplace.core import copying
 from marketplace.labels import schema as label_schema
 from tasks.aggregation.votes import Ints
-from tasks.models import Answer, Batch, Gold
+from tasks.models import Answer, Batch, Gold, Touch
 
 # Those that speak, as `Answer.objects.counted()` has it; gold that is copied into practice is not among them.
 COUNTED = """FROM tasks_answer x WHERE x.batch_id = %(batch)s AND x.attempt = 0 AND x.submitted_at IS NOT NULL
@@ -25,6 +25,7 @@ FROM tasks_assignment a JOIN tasks_answer x ON x.assignment_id = a.id
 WHERE a.batch_id = %(batch)s AND a.purpose = 'work' AND a.submitted_at > %(before)s
     AND x.submitted_at IS NOT NULL GROUP BY x.task_id
 """
+TOUCHED_STEP = 20_000
 COMMITTED_WITHIN = timedelta(seconds=10)  # a submit's time is read this long before others see it, at most
 
 
@@ -101,6 +102,13 @@ def new(batch: Batch, after: datetime) -> tuple[list[int], int]:
         sql.execute(NEW, {"batch": batch.pk, "after": after, "before": after - COMMITTED_WITHIN})
         rows = sql.fetchall()
         return [task for task, _ in rows], sum(count for _, count in rows)
+
+
+def touched(batch: Batch) -> tuple[set[int], bool]:
+    """Take the tasks that were touched since they were weighed, at most TOUCHED_STEP; and whether there may be more."""
+    rows = dict(Touch.objects.filter(batch=batch).order_by("pk").values_list("pk", "task")[:TOUCHED_STEP])
+    Touch.objects.filter(pk__in=rows).delete()
+    return set(rows.values()), len(rows) == TOUCHED_STEP
 
 
 def _places(tasks: Ints, truths: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:

@@ -48,34 +48,36 @@ WHERE (c.value, c.support, c.method, c.version) IS DISTINCT FROM
     OR abs(c.confidence - excluded.confidence) > {SAME}
     OR (SELECT max(abs(was - now)) FROM unnest(c.posterior, excluded.posterior) AS share (was, now)) > {SAME}
 """
-# Of a whole batch: labels of tasks all of whose answers are gone
+# Labels of tasks that were looked at and all of whose answers are gone
 UNANSWERED = f"""
 WITH gone AS (
     DELETE FROM tasks_consensus c USING tasks_task t
-    WHERE t.id = c.task_id AND t.batch_id = %(batch)s AND c.field = %(field)s
+    WHERE t.id = c.task_id AND t.batch_id = %(batch)s {{among}} AND c.field = %(field)s
         AND NOT EXISTS (SELECT FROM tasks_fresh f WHERE f.task_id = c.task_id)
     RETURNING c.*)
 {KEEP} {OLD} FROM gone c
 """
+AMONG = "AND t.id = ANY(%(among)s::bigint[])"
 
 
-def write(batch: Batch, fields: Sequence[Labelled], *, is_whole: bool) -> set[int]:
+def write(batch: Batch, fields: Sequence[Labelled], among: Sequence[int] | None = None) -> set[int]:
     """Bring the consensus rows up to date; return the tasks whose label is now another.
 
-    is_whole  these are all labels of the batch; others there are go
+    among  the tasks that were looked at, of which these are all labels; None: all of the batch
     """
     with connection.cursor() as sql:
         sql.execute(FRESH)
     flipped: set[int] = set()
     for one in fields:
-        flipped |= _write(batch, one, is_whole)
+        flipped |= _write(batch, one, among)
     return flipped
 
 
-def _write(batch: Batch, one: Labelled, is_whole: bool) -> set[int]:
+def _write(batch: Batch, one: Labelled, among: Sequence[int] | None) -> set[int]:
     _copy(one)
     named: dict[str, Any] = {
         "batch": batch.pk,
+        "among": list(among or ()),
         "field": one.name,
         "at": clock.now(),
         "foreign": consolidations.METHOD,  # of which our posterior says nothing
@@ -89,8 +91,7 @@ def _write(batch: Batch, one: Labelled, is_whole: bool) -> set[int]:
         sql.execute(FLIPPED, named)
         flipped = {row[0] for row in sql.fetchall()}
         sql.execute(UPSERT, named)
-        if is_whole:
-            sql.execute(UNANSWERED, named)
+        sql.execute(UNANSWERED.format(among="" if among is None else AMONG), named)
         sql.execute("TRUNCATE tasks_fresh")
     return flipped
 

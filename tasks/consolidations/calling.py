@@ -17,7 +17,7 @@ from tasks.consolidations import contract
 from tasks.consolidations.looking import digest_of
 from tasks.consolidations.naming import secret_of
 from tasks.consolidations.results import keys_of
-from tasks.models import Aggregator, Answer, Batch, Consolidation, Look, Task
+from tasks.models import Aggregator, Answer, Batch, Consolidation, Look, Task, Touch
 from workers import notices
 
 HEADER = "Manyhands-Signature"
@@ -165,6 +165,7 @@ def _keep(aggregator: Aggregator, bundle: Bundle, said: contract.Understood) -> 
             unchanged.update(state=State.DONE, labels=kept, why="", at=at)
         else:
             unchanged.update(state=State.REFUSED, why=said.wrong[key], at=at)
+    Touch.objects.bulk_create(Touch(batch=bundle.batch, task_id=row.task_id) for row in bundle.keys.values())
     Look.objects.filter(aggregator=aggregator, batch=bundle.batch).update(to_weigh=True)
     Aggregator.objects.filter(pk=aggregator.pk).update(misses=0, rest_until=None)
     if said.stray:

@@ -49,7 +49,7 @@ def weigh(limit: int = 100) -> None:
             continue
         with transaction.atomic():
             if Look.objects.filter(pk=row.pk, to_weigh=True).update(to_weigh=False, weighed_at=at):
-                Batch.objects.filter(pk=row.batch_id).update(consensus_at=None)
+                Batch.objects.filter(pk=row.batch_id).update(touched_at=at)
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from tasks.models.decisions import (
     Withheld,
 )
 from tasks.models.gold import Gold, GoldChange, GoldContest
-from tasks.models.labels import Consensus, ConsensusChange, Fit
+from tasks.models.labels import Consensus, ConsensusChange, Fit, Touch
 from tasks.models.messages import Conversation, Message, Report
 from tasks.models.pay import PayFigures, TimeSheet, TopUp, TopUpProposal
 from tasks.models.reopenings import Reopening
@@ -67,5 +67,6 @@ __all__ = [
     "TimeSheet",
     "TopUp",
     "TopUpProposal",
+    "Touch",
     "Withheld",
 ]

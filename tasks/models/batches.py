@@ -93,7 +93,8 @@ class Batch(models.Model):
     queue_epoch = models.BigIntegerField(default=0, help_text="Grows whenever tasks reopen.")
     consensus_at = models.DateTimeField(null=True, help_text="When consensus last began; null: it is wanted now.")
     consensus_s = models.FloatField(default=0, help_text="What the last run took; the next waits three times as long.")
-    weighed_to = models.DateTimeField(null=True, help_text="Answers until then are weighed; null: weigh all of them.")
+    weighed_to = models.DateTimeField(null=True, help_text="Answers until then are weighed; null: none is yet.")
+    touched_at = models.DateTimeField(null=True, help_text="When something was last decided that no sweep has weighed.")
     fit_due_at = models.DateTimeField(null=True, help_text="When all answers are weighed together again.")
     topped_micros = models.BigIntegerField(default=0, help_text="Top-ups so far, of its reserve line.")
     top_up_at = models.DateTimeField(null=True, help_text="When its workers' pay is next held against the floor.")
@@ -132,6 +133,7 @@ class Batch(models.Model):
             ),
             models.Index(fields=["id"], condition=Q(consensus_at=None), name="batch_wants_consensus"),
             models.Index(fields=["fit_due_at"], condition=Q(fit_due_at__isnull=False), name="batch_wants_fit"),
+            models.Index(fields=["id"], condition=Q(touched_at__isnull=False), name="batch_touched"),
             models.Index(fields=["top_up_at"], condition=Q(top_up_at__isnull=False), name="batch_to_top_up"),
             models.Index(
                 fields=["proposals_tell_at"], condition=Q(proposals_tell_at__isnull=False), name="batch_to_tell_of"

@@ -43,6 +43,19 @@ class Fit(models.Model):
         return f"fit {self.batch_id}"
 
 
+class Touch(models.Model):
+    """That a task wants to be weighed again though nobody answered: by what was decided. Gone once it is weighed.
+
+    Never updated and without constraints, so that whoever writes one waits for nobody who weighs.
+    """
+
+    batch = models.ForeignKey(Batch, models.DO_NOTHING, related_name="+", db_constraint=False)
+    task = models.ForeignKey(Task, models.DO_NOTHING, related_name="+", db_constraint=False, db_index=False)
+
+    def __str__(self) -> str:
+        return f"touch of {self.task_id}"
+
+
 class ConsensusChange(models.Model):
     """That the value of a consensus changed: what it was, and on how many answers it rested. Append-only."""
 

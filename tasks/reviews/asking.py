@@ -88,7 +88,7 @@ def doubt(task: int) -> int:
     batch = rows.lock(Batch.objects.get(tasks=task).pk)
     if not rows.void([task], "verdict in doubt"):
         return 0
-    effects.wants_consensus(batch)
+    effects.touch(batch, [task])
     return rows.add(batch, [Wanted(task, Review.Reason.CONTESTED, tier=2)])
 
 

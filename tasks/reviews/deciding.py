@@ -99,7 +99,7 @@ def _judge(held: Review, batch: Batch, by: User, decided: dict[str, Any]) -> Non
     _replace(held.task_id, by)
     states.move(held, Review.State.FINAL, **decided)
     _tell(held, batch)
-    effects.wants_consensus(batch)
+    effects.touch(batch, [held.task_id])
 
 
 def _replace(task: int, by: User) -> None:

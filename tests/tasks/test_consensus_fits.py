@@ -7,7 +7,7 @@ import pytest
 from marketplace.core import clock
 from tasks import assignments, consensus, effects
 from tasks.consensus import fits, rows
-from tasks.models import Answer, Assignment, Batch, Consensus, Evidence, Fit, Task
+from tasks.models import Answer, Assignment, Batch, Consensus, Evidence, Fit, Task, Touch
 from tests.tasks import work
 
 pytestmark = pytest.mark.django_db
@@ -125,11 +125,61 @@ def test_the_last_new_answers_have_a_fit_in_the_end(batch):
     assert list(consensus.waiting()) == []
 
 
-def test_what_was_decided_about_an_answer_has_everything_weighed_again(batch):
+def test_where_gold_changed_everything_is_weighed_again(batch):
     at = fit_at()
     effects.wants_consensus(batch)
     run(batch)
     assert fit_at() > at
+
+
+def test_what_was_decided_about_a_task_has_that_one_weighed_again_and_the_others_with_the_next_fit(batch, monkeypatch):
+    later(batch)
+    at, written = fit_at(), []
+    task, *_ = Task.objects.filter(batch=batch, gold=None).order_by("pk").values_list("pk", flat=True)
+    Answer.objects.filter(task=task).update(state="excluded")
+    effects.touch(batch, [task])
+    assert [each.pk for each in consensus.waiting()] == [batch.pk]
+    monkeypatch.setattr(consensus.answers, "load", noting(consensus.answers.load, written))
+    run(batch)
+    assert (fit_at(), Fit.objects.get().since, written) == (at, 1, [[task]])
+    assert not Consensus.objects.filter(task=task).exists()
+    batch.refresh_from_db()
+    assert (batch.touched_at, batch.fit_due_at) == (None, at + fits.LEAST_REST)
+    assert not Touch.objects.exists()
+
+
+def noting(load, written):
+    def noted(batch, only=None, **named):
+        written.append(only)
+        return load(batch, only, **named)
+
+    return noted
+
+
+def test_what_is_touched_while_others_are_weighed_is_weighed_next(batch, monkeypatch):
+    later(batch)
+    one, other, *_ = Task.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True)
+    effects.touch(batch, [one])
+    with monkeypatch.context() as meanwhile:
+        note = fits.note
+        meanwhile.setattr(fits, "note", lambda *given: (note(*given), effects.touch(batch, [other])))
+        run(batch)
+    assert set(Touch.objects.values_list("task", flat=True)) == {other}
+    batch.refresh_from_db()
+    assert batch.touched_at
+
+
+def test_many_that_are_touched_are_weighed_in_steps(batch, monkeypatch):
+    later(batch)
+    monkeypatch.setattr(consensus.answers, "TOUCHED_STEP", 2)
+    tasks = Task.objects.filter(batch=batch).order_by("pk").values_list("pk", flat=True)[:3]
+    effects.touch(batch, tasks)
+    run(batch)
+    batch.refresh_from_db()
+    assert (Touch.objects.count(), bool(batch.touched_at)) == (1, True)
+    run(batch)
+    batch.refresh_from_db()
+    assert (Touch.objects.count(), batch.touched_at) == (0, None)
 
 
 def test_a_run_that_dies_loses_no_answer_and_no_wish(batch, monkeypatch):
@@ -150,8 +200,12 @@ def test_a_run_that_dies_loses_no_answer_and_no_wish(batch, monkeypatch):
         broken.setattr(rows, "write", lambda *args, **named: 1 / 0)
         with pytest.raises(ZeroDivisionError):
             run(batch)
+    Batch.objects.update(consensus_s=0)
+    assert [each.pk for each in consensus.waiting()] == [batch.pk]
     run(batch)
     assert fit_at() > at
+    Batch.objects.update(consensus_s=0)
+    assert list(consensus.waiting()) == []
 
 
 def test_a_newcomer_is_thought_to_be_like_the_crowd(batch):

@@ -70,7 +70,7 @@ def test_old_answers_stop_speaking_and_each_has_another_bought_and_reserved_in_i
     assert set(Task.objects.values_list("state", "bought", "taken", "open")) == {("open", 4, 2, True)}
     batch.refresh_from_db()
     assert batch.queue_epoch > epoch
-    assert batch.consensus_at is None
+    assert batch.touched_at
     assert not Answer.objects.counted().exists()
     assert Answer.objects.superseded().count() == 8
     assert AuditEvent.objects.filter(verb="reopen", target_id=run.pk).get().facts["answers"] == 8
