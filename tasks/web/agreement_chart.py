@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+from tasks.web.scale import across, short
+
 TENTATIVE, RELIABLE = 0.667, 0.8  # the usual reading, after Krippendorff
 TICKS = ((0.0, "0", False), (TENTATIVE, ".667", True), (RELIABLE, ".8", True), (1.0, "1", False))
 LEFT, RIGHT, TOP, ROW, NAME_MOST = 96.0, 384.0, 28.0, 26.0, 13
@@ -53,16 +55,16 @@ def dots(rows: Sequence[tuple[str, Figure, bool]]) -> Dots:
     """A dot for each name and alpha, and whether it is of a perspective; what is below 0 stands at 0."""
     found = [
         Dot(
-            name=name if len(name) <= NAME_MOST else f"{name[: NAME_MOST - 1]}…",
+            name=short(name, NAME_MOST),
             y=TOP + ROW * (number + 0.5),
-            x=_across(value or 0.0),
-            low=None if low is None else _across(low),
-            high=None if high is None else _across(high),
+            x=across(value or 0.0, LEFT, RIGHT),
+            low=None if low is None else across(low, LEFT, RIGHT),
+            high=None if high is None else across(high, LEFT, RIGHT),
             is_perspective=is_perspective,
         )
         for number, (name, (low, value, high), is_perspective) in enumerate(rows)
     ]
-    ticks = [(_across(share), text, is_mark) for share, text, is_mark in TICKS]
+    ticks = [(across(share, LEFT, RIGHT), text, is_mark) for share, text, is_mark in TICKS]
     return Dots(found, TOP + ROW * len(found) + 8, ticks)
 
 
@@ -99,7 +101,7 @@ def course(periods: Sequence[Figure], is_marked: bool = True) -> Course | None:
     empty = Course([], [])
 
     def up(share: float) -> float:
-        return round(empty.bottom - (empty.bottom - empty.top) * _within(share), 1)
+        return across(share, empty.bottom, empty.top)
 
     step = (empty.right - 16 - empty.left) / max(len(periods) - 1, 1)
     points: list[Point] = []
@@ -113,11 +115,3 @@ def course(periods: Sequence[Figure], is_marked: bool = True) -> Course | None:
         line += f"{x},{up(value)} "
     ticks = [(up(share), text, is_mark) for share, text, is_mark in TICKS if is_marked or not is_mark]
     return Course(points, [one.strip() for one in [*lines, line] if one], ticks) if len(points) > 1 else None
-
-
-def _across(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * _within(share), 1)
-
-
-def _within(share: float) -> float:
-    return min(max(share, 0.0), 1.0)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tasks.fair_pay import Pay
+from tasks.web.scale import across, percents, short, within
 
 LEFT, RIGHT, TOP, ROW = 90.0, 380.0, 28.0, 26.0
 HEAT_MOST, HEAT_NAME = 12, 11  # labels, letters of each
@@ -50,11 +51,10 @@ class Picture:
 def intervals(rows: Sequence[tuple[str, float, float, float]]) -> Picture:
     """A bar for each name, 5 % bound, mean and 95 % bound; shares from 0 to 1."""
     bars = [
-        Bar(name, TOP + ROW * (index + 0.5), _x(low), _x(mean), _x(high))
+        Bar(name, TOP + ROW * (index + 0.5), *(across(share, LEFT, RIGHT) for share in (low, mean, high)))
         for index, (name, low, mean, high) in enumerate(rows)
     ]
-    ticks = [(_x(share), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return Picture(bars, TOP + ROW * len(rows) + 8, ticks)
+    return Picture(bars, TOP + ROW * len(rows) + 8, percents(LEFT, RIGHT))
 
 
 @dataclass(frozen=True)
@@ -112,12 +112,8 @@ def heat(labels: Sequence[str], pairs: Sequence[Sequence[int]]) -> HeatMap | Non
         for column, b in enumerate(worst)
         if a != b
     ]
-    names = [(row + 1, _short(labels[a]), TOP + ROW * (row + 0.65)) for row, a in enumerate(worst)]
+    names = [(row + 1, short(labels[a], HEAT_NAME), TOP + ROW * (row + 0.65)) for row, a in enumerate(worst)]
     return HeatMap(names, cells)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= HEAT_NAME else name[: HEAT_NAME - 1] + "…"
 
 
 @dataclass(frozen=True)
@@ -156,13 +152,12 @@ def dots(rows: Sequence[tuple[float, bool]]) -> Dots:
     columns: dict[int, int] = {}
     placed = []
     for share, is_hit in sorted(rows, key=lambda row: (not row[1], row[0])):
-        column = round(WIDTH * min(max(share, 0.0), 1.0) / (2 * DOT))
+        column = round(WIDTH * within(share) / (2 * DOT))
         level = columns[column] = columns.get(column, 0) + 1
         placed.append((MARGIN + column * 2 * DOT, level, is_hit))
     height = TOP + max(columns.values(), default=1) * 2 * DOT + 16
     marks = [Dot(round(x, 1), height - 8 - level * 2 * DOT + DOT, is_hit) for x, level, is_hit in placed]
-    ticks = [(round(MARGIN + WIDTH * share, 1), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return Dots(marks, height, ticks)
+    return Dots(marks, height, percents(MARGIN, MARGIN + WIDTH))
 
 
 @dataclass(frozen=True)
@@ -217,7 +212,7 @@ def shares(named: Sequence[tuple[str, float]], wanted: float) -> Rows:
 
 def _rows(listed: Sequence[tuple[str, float, str]], mark: float | None = None) -> Rows:
     bars = [
-        Row(name if len(name) <= NAME_MOST else f"{name[: NAME_MOST - 1]}…", ROW * (index + 0.5), SPAN * share, text)
+        Row(short(name, NAME_MOST), ROW * (index + 0.5), SPAN * share, text)
         for index, (name, share, text) in enumerate(listed)
     ]
     return Rows(bars, ROW * max(1, len(listed)), mark)
@@ -258,10 +253,6 @@ def lines(named: Sequence[tuple[str, int, int]]) -> Lines:
         for index, (name, expected, most) in enumerate(named)
     ]
     return Lines(bars, ROW * max(1, len(named)))
-
-
-def _x(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0), 1)
 
 
 @dataclass(frozen=True)

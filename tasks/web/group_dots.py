@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from tasks.bias import Comparison
+from tasks.web.scale import across, percents, short
 
 LEFT, RIGHT, TOP, ROW = 120.0, 380.0, 28.0, 22.0
 LABELS_MOST, GROUPS_MOST, NAME_MOST = 8, 8, 17
@@ -80,16 +81,9 @@ def group_dots(comparison: Comparison) -> GroupDots | None:
                 continue
             y += ROW
             words = f"{group.title}: {one.share * 100:.0f} %, all others {one.others * 100:.0f} %"
-            marks.append(Mark(_short(group.title), y + ROW * 0.5, _x(one.share), _x(one.others), words))
+            share, others = across(one.share, LEFT, RIGHT), across(one.others, LEFT, RIGHT)
+            marks.append(Mark(short(group.title, NAME_MOST), y + ROW * 0.5, share, others, words))
         y += ROW
         blocks.append(Block(groups[0].shares[row].name, head, marks))
-    ticks = [(_x(share), f"{share * 100:.0f} %") for share in (0, 0.25, 0.5, 0.75, 1)]
-    return GroupDots(blocks, y + 12, ticks, len(rows) > LABELS_MOST or len(groups) > GROUPS_MOST)
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= NAME_MOST else f"{name[: NAME_MOST - 1]}…"
-
-
-def _x(share: float) -> float:
-    return round(LEFT + (RIGHT - LEFT) * min(max(share, 0.0), 1.0), 1)
+    is_cut = len(rows) > LABELS_MOST or len(groups) > GROUPS_MOST
+    return GroupDots(blocks, y + 12, percents(LEFT, RIGHT), is_cut)
