@@ -38,11 +38,12 @@ class Bins:
         return float(np.nansum(self.tasks * np.abs(self.sure - self.right)) / total) if total else None
 
 
-def temperature(posterior: Floats, truth: Ints) -> float:
+def temperature(posterior: Floats, truth: Ints, weight: Floats | None = None) -> float:
     """What to divide log posteriors by, so that these tasks are as often right as they are sure.
 
     posterior  float[T, K]  of the tasks whose truth is known, from a fit that did not know it
     truth      int[T]       their classes; without any the usual temperature
+    weight     float[T]     how many others each stands for, 1 in the mean; None: all for as many
     """
     logs, rows = np.log(np.maximum(posterior, SMALLEST)), np.arange(len(truth))
 
@@ -50,7 +51,10 @@ def temperature(posterior: Floats, truth: Ints) -> float:
         scores = logs / np.exp(log_temperature)
         scores -= scores.max(axis=1, keepdims=True)
         likely = scores[rows, truth] - np.log(np.exp(scores).sum(axis=1))
-        return float(-likely.sum() + ((log_temperature - np.log(USUAL)) / SPREAD) ** 2 / 2)
+        return float(
+            -(likely if weight is None else weight * likely).sum()
+            + ((log_temperature - np.log(USUAL)) / SPREAD) ** 2 / 2
+        )
 
     return float(np.exp(minimize_scalar(doubt, bounds=(-LARGEST, LARGEST), method="bounded").x))
 

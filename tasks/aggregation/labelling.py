@@ -46,6 +46,7 @@ def label(
     n_classes: int,
     *,
     gold: Ints | None = None,
+    weight: Floats | None = None,
     start: Floats | None = None,
     is_ordinal: bool = False,
 ) -> Labels:
@@ -55,6 +56,7 @@ def label(
     together.
 
     task, worker, label, gold, start  as dawid_skene.fit has them, and raises what that raises
+    weight      float[T], how many others each task of known class stands for; None: as many
     is_ordinal  the classes are points of a scale
     """
     answers = (task, worker, label, n_tasks, n_workers, n_classes)
@@ -64,11 +66,12 @@ def label(
     compared = np.flatnonzero((truth >= 0) & several)
 
     model, unseen = _chosen(_models(votes, answers, start, is_ordinal), truth, compared)
-    heat = calibration.temperature(unseen, truth[compared])
+    stand_for = np.ones(len(compared)) if weight is None else weight[compared]
+    heat = calibration.temperature(unseen, truth[compared], stand_for)
     made = model(gold=truth)
     posterior = calibration.calibrated(made.posterior, heat)
     posterior[truth >= 0] = made.posterior[truth >= 0]
-    checked = _checked(unseen, truth[compared]) if len(compared) >= FOLDS else None
+    checked = _checked(unseen, truth[compared], stand_for) if len(compared) >= FOLDS else None
     return Labels(posterior, several | (truth >= 0), made, heat, len(compared), checked)
 
 
@@ -116,10 +119,11 @@ def _right(posterior: Floats, truth: Ints) -> Floats:
     return best[np.arange(len(truth)), truth] / best.sum(axis=1)
 
 
-def _checked(posterior: Floats, truth: Ints) -> calibration.Bins:
+def _checked(posterior: Floats, truth: Ints, weight: Floats) -> calibration.Bins:
     """How sure and how right these are, a fifth of them at a time, calibrated by the rest."""
     fold, made = np.arange(len(truth)) % FOLDS, np.empty_like(posterior)
     for held in range(FOLDS):
-        heat = calibration.temperature(posterior[fold != held], truth[fold != held])
+        others = fold != held
+        heat = calibration.temperature(posterior[others], truth[others], weight[others])
         made[fold == held] = calibration.calibrated(posterior[fold == held], heat)
     return calibration.bins(made, truth)

@@ -64,7 +64,7 @@ def _weigh(batch: Batch, at: datetime) -> fits.Known:
     """Fit all answers, and write what the labels say now; return what was learned of the workers."""
     started = time.monotonic()
     said = reviews.verdicts(batch)
-    crowd = answers.load(batch, checked={task: one.value for task, one in said.items() if one.sampled})
+    crowd = answers.load(batch, checked={task: one for task, one in said.items() if one.sampled})
     found, known = fields.weigh(batch, crowd)
     flipped = _write(batch, crowd, found, said)
     fits.keep(batch, crowd, known, at, time.monotonic() - started)

@@ -12,8 +12,9 @@ from django.db.models import Count
 
 from marketplace.core import copying
 from marketplace.labels import schema as label_schema
-from tasks.aggregation.votes import Ints
+from tasks.aggregation.votes import Floats, Ints
 from tasks.models import Answer, Batch, Gold, Touch
+from tasks.reviews import Verdict
 
 # Those that speak, as `Answer.objects.counted()` has it; gold that is copied into practice is not among them.
 COUNTED = """FROM tasks_answer x WHERE x.batch_id = %(batch)s AND x.attempt = 0 AND x.submitted_at IS NOT NULL
@@ -40,6 +41,7 @@ class Crowd:
     answers         int[N]          primary keys
     gold            {place of a task: truth} of hidden gold, which gets no label
     known           the same with tasks whose label a reviewer checked: what the models learn from, and are held against
+    weight          float[T]  how many others each known task stands for: reviewed ones by how rarely they were drawn
     superseded      {task: how many more answers hold a seat and speak no more}
     """
 
@@ -52,6 +54,7 @@ class Crowd:
     answers: Ints
     gold: dict[int, dict[str, Any]]
     known: dict[int, dict[str, Any]]
+    weight: Floats
     superseded: dict[int, int]
 
     def given(self) -> Ints:
@@ -59,10 +62,10 @@ class Crowd:
         return np.bincount(self.task, minlength=len(self.tasks))
 
 
-def load(batch: Batch, only: Sequence[int] | None = None, checked: Mapping[int, dict[str, Any]] | None = None) -> Crowd:
+def load(batch: Batch, only: Sequence[int] | None = None, checked: Mapping[int, Verdict] | None = None) -> Crowd:
     """All answers of a batch, or all answers to these of its tasks.
 
-    checked  what is right of tasks that were drawn at random, where somebody looked
+    checked  the verdicts on tasks that were drawn at random
     """
     width = len(label_schema.categorical(batch.schema))
     columns = {"answer": "i8", "task": "i8", "worker": "i8", **{f"code{n}": "i2" for n in range(width)}}
@@ -81,7 +84,7 @@ def load(batch: Batch, only: Sequence[int] | None = None, checked: Mapping[int, 
     codes = np.empty((len(rows), width), np.int64)
     for n in range(width):
         codes[:, n] = rows[f"code{n}"]
-    truths = dict(gold.values_list("task", "truth"))
+    truths, seen = dict(gold.values_list("task", "truth")), checked or {}
     return Crowd(
         tasks=tasks,
         workers=workers,
@@ -91,7 +94,8 @@ def load(batch: Batch, only: Sequence[int] | None = None, checked: Mapping[int, 
         values=_values(where, named) if width < len(batch.schema["fields"]) else [],
         answers=rows["answer"],
         gold=_places(tasks, truths),
-        known=_places(tasks, {**(checked or {}), **truths}),
+        known=_places(tasks, {**{task: one.value for task, one in seen.items()}, **truths}),
+        weight=_weight(tasks, seen),
         superseded=dict(gone.values_list("task").annotate(n=Count("pk")).order_by("task")),
     )
 
@@ -111,7 +115,17 @@ def touched(batch: Batch) -> tuple[set[int], bool]:
     return set(rows.values()), len(rows) == TOUCHED_STEP
 
 
-def _places(tasks: Ints, truths: Mapping[int, dict[str, Any]]) -> dict[int, dict[str, Any]]:
+def _weight(tasks: Ints, seen: Mapping[int, Verdict]) -> Floats:
+    """1 for each, and for those that were drawn by how rarely: 1 in their mean."""
+    rarely = _places(tasks, {task: 1.0 / one.rate for task, one in seen.items() if one.rate})
+    weight = np.ones(len(tasks))
+    if rarely:
+        drawn = np.array(list(rarely.values()))
+        weight[list(rarely)] = drawn / drawn.mean()
+    return weight
+
+
+def _places(tasks: Ints, truths: Mapping[int, Any]) -> dict[int, Any]:
     """The same, by the place of the task; those that nobody answered are left out."""
     keys = np.fromiter(truths, np.int64, len(truths))
     places = np.searchsorted(tasks, keys)

@@ -78,7 +78,7 @@ def _by_class(spec: Spec, crowd: Crowd, codes: Ints) -> tuple[Labelled, Learned]
     answers = crowd.task[here], crowd.worker[here], codes[here]
     shape = len(crowd.tasks), len(crowd.workers) + 1, len(classes)  # and a worker nobody knows: who comes later
     gold = _gold_classes(spec, crowd, classes)
-    made = labelling.label(*answers, *shape, gold=gold, is_ordinal=spec["truth"] == "ordinal")
+    made = labelling.label(*answers, *shape, gold=gold, weight=crowd.weight, is_ordinal=spec["truth"] == "ordinal")
     certain = dawid_skene.posterior_given(*answers, made.fit.confusions, made.fit.prior, len(crowd.tasks))
     known = Learned.of(made)
     return _labelled(spec, crowd, codes, made.posterior, certain, known), known
@@ -209,7 +209,8 @@ def _sets(spec: Spec, crowd: Crowd, answers: Ints, places: Ints) -> Made:
             if spec["name"] in truth:
                 gold[place] = name in truth[spec["name"]]
         label = np.array([name in one for one in chosen], np.int64)
-        likely[:, column] = labelling.label(task, worker, label, *sizes, gold=gold).posterior[places, 1]
+        made = labelling.label(task, worker, label, *sizes, gold=gold, weight=crowd.weight)
+        likely[:, column] = made.posterior[places, 1]
     order = np.argsort(-likely, axis=1, kind="stable")
     counts = np.clip((likely > 0.5).sum(axis=1), spec["min"], spec["max"])
     is_in = np.zeros(likely.shape, bool)

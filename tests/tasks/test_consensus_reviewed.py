@@ -3,9 +3,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from tasks import reviews
+from tasks.consensus import answers
 from tasks.consensus.labelled import Labelled
 from tasks.consensus.reviewed import SURE, overrule
+from tasks.models import Review
 from tasks.reviews import Verdict
+from tests.tasks import reviewed
 
 CROWD = SimpleNamespace(tasks=np.array([1, 2, 3]))
 
@@ -54,3 +58,19 @@ def test_fields_without_a_verdict_stay_as_they_are():
     one = field("animal", ["cat", "dog"], [0, 1], np.array([[0.6, 0.4], [0.1, 0.9]]))
     (found,) = overrule(CROWD, [one], {1: Verdict({"other": "owl"}, None)})
     assert found is one
+
+
+@pytest.mark.django_db
+def test_labels_that_were_drawn_more_rarely_stand_for_more_and_those_not_drawn_are_not_learned_from():
+    batch = reviewed.labelled(*[("cat", "cat")] * 4)
+    reviewed.asked(batch)
+    Review.objects.update(rate=None)
+    for rate in (0.1, 0.2, None):
+        review = reviewed.decided(batch)
+        Review.objects.filter(pk=review.pk).update(rate=rate)
+    said = reviews.verdicts(batch)
+    crowd = answers.load(batch, checked={task: one for task, one in said.items() if one.sampled})
+    weight = {int(crowd.tasks[place]): crowd.weight[place] for place in crowd.known}
+    assert weight == pytest.approx({task: 0.1 / one.rate * 4 / 3 for task, one in said.items() if one.rate})
+    assert len(weight) == 2
+    assert sorted(crowd.weight.tolist()) == pytest.approx([2 / 3, 1, 1, 4 / 3])

@@ -35,6 +35,7 @@ def labelled(spec: dict[str, Any], given: Answers, gold: dict[int, Any] | None =
         answers=np.arange(len(values)),
         gold=known,
         known=known,
+        weight=np.ones(len(tasks)),
         superseded={},
     )
     found, _ = fields.weigh(Batch(schema=schema, project_id=1), crowd)

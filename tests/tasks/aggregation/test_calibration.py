@@ -35,6 +35,15 @@ def test_with_little_gold_the_temperature_stays_near_the_usual_one():
     assert calibration.USUAL / 2 < one_right < calibration.USUAL < one_wrong < calibration.USUAL * 4
 
 
+def test_a_task_that_stands_for_several_counts_as_if_it_were_there_as_often():
+    rng = np.random.default_rng(2)
+    sure, times = rng.dirichlet([0.3, 0.3], size=40), rng.integers(1, 5, size=40)
+    truth = np.where(rng.random(40) < 0.7, sure.argmax(axis=1), sure.argmin(axis=1))
+    found = calibration.temperature(sure, truth, times.astype(float))
+    assert found == pytest.approx(calibration.temperature(sure.repeat(times, axis=0), truth.repeat(times)))
+    assert found != pytest.approx(calibration.temperature(sure, truth), rel=0.01)
+
+
 def test_no_class_overtakes_another_and_rows_stay_distributions():
     posterior = np.random.default_rng(3).dirichlet(np.ones(4), 200)
     for heat in (0.1, 1.0, 30.0):
