@@ -21,21 +21,46 @@ PATIENCE_S = 60.0
 
 
 @contextmanager
-def database() -> Iterator[str]:
-    """A new, empty database on the server of the tests, by its DATABASE_URL; dropped at the end."""
+def migrated() -> Iterator[None]:
+    """Keep a copy of the database of the tests as it is now; it must be as the migrations left it."""
+    name = connection.settings_dict["NAME"]
+    connection.close()  # who is connected to it keeps it from being copied
+    with _made(_migrated(), template=name):
+        yield
+
+
+@contextmanager
+def database(template: str | None = None) -> Iterator[str]:
+    """A new database on the server of the tests, by its DATABASE_URL; dropped at the end.
+
+    template  what it is like; None: the database of the tests before the first of them
+    """
     connection.ensure_connection()  # an embedded server runs as long as somebody is connected, or may be
     at, name = connection.settings_dict, f"manyhands_apart_{secrets.token_hex(4)}"
+    with _made(name, template or _migrated()):
+        who = quote(at["USER"]) + (f":{quote(at['PASSWORD'])}" if at["PASSWORD"] else "")
+        port = f":{at['PORT']}" if at["PORT"] else ""
+        yield f"postgresql://{who}@{port}/{name}?host={quote(at['HOST'], safe='')}"
+
+
+def _migrated() -> str:
+    return f"{connection.settings_dict['NAME']}_migrated"
+
+
+@contextmanager
+def _made(name: str, template: str) -> Iterator[None]:
+    at = connection.settings_dict
     with psycopg.connect(
         dbname="postgres", host=at["HOST"], port=at["PORT"] or None, user=at["USER"], password=at["PASSWORD"],
         autocommit=True,
     ) as server:  # fmt: skip
-        server.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        drop = SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(Identifier(name))
+        server.execute(drop)
+        server.execute(SQL("CREATE DATABASE {} TEMPLATE {}").format(Identifier(name), Identifier(template)))
         try:
-            who = quote(at["USER"]) + (f":{quote(at['PASSWORD'])}" if at["PASSWORD"] else "")
-            port = f":{at['PORT']}" if at["PORT"] else ""
-            yield f"postgresql://{who}@{port}/{name}?host={quote(at['HOST'], safe='')}"
+            yield
         finally:
-            server.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+            server.execute(drop)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from hypothesis import settings as examples
 from marketplace.models import User
 from payments import gateway, months
 from tasks import terms
-from tests import make
+from tests import apart, make
 from tests.stripe import Fake
 from tests.stripe.server import KEY, SECRET
 
@@ -23,6 +23,13 @@ OLDEST = """SELECT min(backend_xid::text::bigint) AS oldest FROM pg_stat_activit
             WHERE datname = current_database() AND backend_type = 'client backend'"""
 HAVE_ENDED = f"""SELECT coalesce(oldest > %(xid)s OR oldest = pg_current_xact_id_if_assigned()::text::bigint, true)
                  FROM ({OLDEST}) running"""
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The database of the tests, and a copy of it for commands that get one of their own."""
+    with django_db_blocker.unblock(), apart.migrated():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -28,10 +28,11 @@ from tests.world import World
 pytestmark = pytest.mark.django_db
 
 ROOT = Path(__file__).resolve().parent.parent
-EXAMPLES = 5  # of each operation and mode
+EXAMPLES = 3  # of each operation and mode
 ALL = list(HealthCheck)
 CHECKS = [not_a_server_error, content_type_conformance, response_schema_conformance]
 
+# Of these an operation gets every second one, and the next operation the others: all of them take minutes
 VALUES = [None, True, -1, 2**63, 10**400, 1.5, "", "\0", "NaN", "9" * 5000, "x" * 30_000, [], ["\0"], {}]
 BODIES = [
     b"", b"null", b"[]", b'"a"', b"{", b"[" * 10_000, b"\xff\xfe{\0}\0", b"\xef\xbb\xbf{}", b'{"name": NaN}',
@@ -139,10 +140,10 @@ def in_words(route: Route) -> str:
 
 def test_any_value_in_any_place_is_taken_or_refused(here):
     prober, description = Prober(here), SchemaGenerator().get_schema(request=None, public=True)
-    for method, route in operations():
+    for number, (method, route) in enumerate(operations()):
         good = {name: value for name, value in route.sent(method, here).items() if not hasattr(value, "read")}
-        for name in fields(method, route, description):
-            for value in VALUES:
+        for place, name in enumerate(fields(method, route, description)):
+            for value in VALUES[(number + place) % 2 :: 2]:
                 body = json.dumps({**good, name: value})
                 prober.send(method, route, body, "application/json", what=body[:100])
     prober.done()
@@ -150,30 +151,31 @@ def test_any_value_in_any_place_is_taken_or_refused(here):
 
 def test_any_body_of_any_kind_is_taken_or_refused(here):
     prober = Prober(here)
-    for method, route in operations():
-        for body in BODIES:
+    for number, (method, route) in enumerate(operations()):
+        for body in BODIES[number % 2 :: 2]:
             prober.send(method, route, body, "application/json", what=body[:40])
-        for kind in KINDS:
+        for kind in KINDS[number % 2 :: 2]:
             prober.send(method, route, PARTS, kind, what=kind)
     prober.done()
 
 
 def test_any_query_is_answered(here):
     prober = Prober(here)
-    for route in [route for route in api() if route.has("GET") and route.view_class.__module__.count("api")] + pages():
-        for query in QUERIES:
+    shown = [route for route in api() if route.has("GET") and route.view_class.__module__.count("api")] + pages()
+    for number, route in enumerate(shown):
+        for query in QUERIES[number % 2 :: 2]:
             prober.send("GET", route, b"", "", query=f"?{query}", what=query)
     prober.done()
 
 
 def test_any_text_in_any_form_is_taken_or_refused(here):
     prober = Prober(here)
-    for route in pages():
+    for number, route in enumerate(pages()):
         good = {name: value for name, value in route.sent("POST", here).items() if not hasattr(value, "read")}
         bad = [{name: value} for name in good for value in TYPED_TEXTS]
         for form in [*bad, {"answer": "\0", "dataset": "\0", "t0-animal": "\0"}, {"active_s": "9" * 5000}]:
             prober.send("POST", route, encode_multipart(BOUNDARY, {**good, **form}), MULTIPART_CONTENT, what=form)
-        for kind in KINDS[-4:]:
+        for kind in KINDS[-4 + number % 2 :: 2]:
             prober.send("POST", route, PARTS, kind, what=kind)
     prober.done()
 

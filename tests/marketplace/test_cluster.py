@@ -19,8 +19,6 @@ BEFORE_JOBS = 30.0
 @pytest.fixture(scope="module")
 def url(django_db_setup: None, django_db_blocker) -> Iterator[str]:
     with django_db_blocker.unblock(), apart.database() as url:
-        migrated = apart.run(url, Path("/tmp"), "migrate", "--verbosity=0")
-        assert migrated.returncode == 0, migrated.stderr
         yield url
 
 

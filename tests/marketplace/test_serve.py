@@ -17,7 +17,7 @@ PORT = 8740
 
 @pytest.fixture(scope="module")
 def url(django_db_setup: None, django_db_blocker) -> Iterator[str]:
-    with django_db_blocker.unblock(), apart.database() as url:
+    with django_db_blocker.unblock(), apart.database("template1") as url:
         yield url
 
 

@@ -1,4 +1,4 @@
-"""What looks at money and pages of statements touch, with 1,000 transfers of one account and with 10,000,000: the same.
+"""What looks at money and pages of statements touch, with 1,000 transfers of one account and with 2,000,000: the same.
 
 Most go to somebody who still works; the first ones went to somebody who has stopped since. Both have earnings and
 what is pending, over two years that are counted, closed and invoiced.
@@ -13,7 +13,7 @@ from payments.models import Movement, Transfer
 from tests.plans import money, plans
 
 pytestmark = pytest.mark.django_db
-FEW, MANY = 1_000, 10_000_000
+FEW, MANY = 1_000, 2_000_000
 DEEPER = 5 * 50  # 1,000 rows are read whole; of more, each row of a page is found by its key: four levels, and the row
 TOUCHED: dict[tuple[int, str], plans.Cost] = {}
 
