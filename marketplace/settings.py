@@ -281,7 +281,7 @@ SWEEPS = {
     "tasks.jobs.widen": 30,
     "tasks.jobs.lift_wishes": 10,
     "tasks.jobs.uphold_overdue": 30,
-    "tasks.jobs.apply_rules": 5,
+    "tasks.jobs.apply_rules": 2,
     "tasks.jobs.undo_owed": 60,
     "tasks.jobs.record": 5,
     "tasks.jobs.review_grants": 60,
