@@ -268,7 +268,8 @@ class _Em:
         away, pull = (estimate - self.centre) ** 2, pull**2
         doubt = answers.by_task(pull * crowd.of_bias_known[worker])
         doubt += away * answers.by_task(pull * crowd.of_scale_known[worker])
-        error = np.sqrt((noise + doubt + prior) / precision**2 + self.of_shift + away * self.of_stretch)
+        own = np.sqrt(noise + doubt + prior) / precision
+        error = np.hypot(own, np.sqrt(self.of_shift + away * self.of_stretch))
         seen = answers.by_task((self.counts > 0)[worker].astype(np.float64)) > 0
         return np.where(answers.by_task() > 0, estimate, np.nan), np.where(seen, error, np.nan)
 
